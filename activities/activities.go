@@ -1,0 +1,76 @@
+// Package activities holds the side effects of campaigns, behind ports that it declares itself. It
+// imports the domain and the Temporal SDK, never a database, a broker or an HTTP client.
+//
+// Every activity may be executed any number of times: the first line of each says why that is
+// harmless.
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/vendor"
+)
+
+// AudienceStore resolves audiences.
+type AudienceStore interface {
+	Campaign(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
+	ResolveAudience(ctx context.Context, r campaign.AudienceRequest) (campaign.Audience, error)
+}
+
+// MessageStore reads the ledger.
+type MessageStore interface {
+	LoadMessages(ctx context.Context, id uuid.UUID, first, last int) (campaign.SendContext, []campaign.Message, error)
+	PendingSeqs(ctx context.Context, id uuid.UUID, after, limit int) ([]int, error)
+}
+
+// AnswerRecorder writes the outcome of one send to ledger, attempts and books and gives the state of
+// the message afterwards. Implementations share one transaction between sends that end together.
+type AnswerRecorder interface {
+	Record(ctx context.Context, a campaign.Answer) (campaign.MessageState, error)
+}
+
+// BooksStore keeps the books and the status of campaigns.
+type BooksStore interface {
+	Totals(ctx context.Context, id uuid.UUID) (campaign.Totals, error)
+	SetStatus(ctx context.Context, id uuid.UUID, status campaign.Status) error
+	SetRate(ctx context.Context, id uuid.UUID, perSecond float64) error
+	CancelPending(ctx context.Context, id uuid.UUID) (campaign.Totals, error)
+	Finalize(ctx context.Context, id uuid.UUID, status campaign.Status) (campaign.Totals, error)
+	Fail(ctx context.Context, id uuid.UUID, reason string) error
+}
+
+// Deps are what the activities reach the world through.
+type Deps struct {
+	Audience AudienceStore
+	Messages MessageStore
+	Answers  AnswerRecorder
+	Books    BooksStore
+	Vendor   vendor.Client
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Activities is registered with a worker; its exported methods are the activities.
+type Activities struct {
+	audience AudienceStore
+	messages MessageStore
+	answers  AnswerRecorder
+	books    BooksStore
+	vendor   vendor.Client
+	pages    *pageCache
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+// New makes the activities.
+func New(d Deps) *Activities {
+	return &Activities{
+		audience: d.Audience, messages: d.Messages, answers: d.Answers, books: d.Books, vendor: d.Vendor,
+		pages: newPageCache(d.Messages, d.Now), now: d.Now, log: d.Log,
+	}
+}

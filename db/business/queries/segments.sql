@@ -1,0 +1,24 @@
+-- name: InsertSegment :one
+INSERT INTO segments (segment_id, name, description, rules, preview_count, created_by, updated_by)
+VALUES (@segment_id, @name, @description, @rules, @preview_count, @created_by, @updated_by)
+RETURNING *;
+
+-- name: UpdateSegment :one
+UPDATE segments
+SET name = @name, description = @description, rules = @rules, preview_count = @preview_count,
+    updated_by = @updated_by, updated_at = now(), version = version + 1
+WHERE segment_id = @segment_id
+RETURNING *;
+
+-- name: DeleteSegment :execrows
+DELETE FROM segments WHERE segment_id = @segment_id;
+
+-- name: GetSegment :one
+SELECT * FROM segments WHERE segment_id = @segment_id;
+
+-- name: ListSegments :many
+-- Capped: a list that nobody can read is no reason to run out of memory.
+SELECT * FROM segments ORDER BY created_at DESC, segment_id LIMIT 1000;
+
+-- name: ListSegmentUsers :many
+SELECT campaign_id, name FROM campaigns WHERE segment_id = @segment_id ORDER BY created_at, campaign_id LIMIT 100;

@@ -1,0 +1,293 @@
+// Package config is what each role can be told, by flag or by environment variable. It is the only
+// package whose declarations name the environment; nothing is read after start-up.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/xencrm/xencrm/internal/errs"
+)
+
+// Env is what every role shares.
+type Env struct {
+	Environment string `name:"env" env:"XENCRM_ENV" default:"development" enum:"development,production" help:"production refuses whatever is only safe on one machine (${enum})."`
+	LogLevel    string `env:"XENCRM_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged (${enum})."`
+}
+
+// Production reports whether the role serves real people.
+func (e Env) Production() bool { return e.Environment == "production" }
+
+// Master is the system of record of customers and orders.
+type Master struct {
+	MasterURL string `name:"customer-database-url" env:"CUSTOMER_DATABASE_URL" placeholder:"postgres://…" help:"Master database: customers and orders."`
+}
+
+// Business is the database of segments, campaigns and messages.
+type Business struct {
+	BusinessURL string `name:"campaign-database-url" env:"CAMPAIGN_DATABASE_URL" placeholder:"postgres://…" help:"Business database: segments, campaigns, messages."`
+}
+
+// Rabbit is the message broker.
+type Rabbit struct {
+	RabbitURL string `name:"rabbitmq-url" env:"RABBITMQ_URL,RabbitMQ_URL" placeholder:"amqp://…" help:"RabbitMQ."`
+}
+
+// Temporal is the workflow engine.
+type Temporal struct {
+	TemporalAddress   string `env:"TEMPORAL_ADDRESS" default:"127.0.0.1:7233" help:"Temporal frontend, host:port."`
+	TemporalNamespace string `env:"TEMPORAL_NAMESPACE" default:"default" help:"Temporal namespace."`
+}
+
+// Webhook is the secret that the vendor signs receipts with.
+type Webhook struct {
+	WebhookSecret string `env:"XENCRM_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Secret that receipts are signed with (Standard Webhooks)."`
+}
+
+// API configures the HTTP door.
+type API struct {
+	Env
+	Master
+	Business
+	Rabbit
+	Temporal
+	Webhook
+	Listen string `env:"XENCRM_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
+	Auth   string `env:"XENCRM_AUTH" default:"off" enum:"off" help:"Authentication; off listens on loopback only (${enum})."`
+	// BehindProxy lets a container listen on all its interfaces although authentication is off: what
+	// publishes the port decides who reaches it.
+	BehindProxy bool `env:"XENCRM_BEHIND_PROXY" help:"Something in front decides who reaches this port (a container network, a proxy)."`
+}
+
+// Worker configures the Temporal worker.
+type Worker struct {
+	Env
+	Business
+	Temporal
+	VendorURL     string        `env:"VENDOR_URL" placeholder:"http://…" help:"Base URL of the message vendor."`
+	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
+	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
+	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"720" help:"Sends in flight in this process."`
+	DBConns       int32         `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
+}
+
+// Consumer configures the RabbitMQ consumers.
+type Consumer struct {
+	Env
+	Master
+	Business
+	Rabbit
+	Temporal
+}
+
+// Relay configures the outbox relay and the starter of campaigns.
+type Relay struct {
+	Env
+	Master
+	Business
+	Rabbit
+	Temporal
+}
+
+// Migrate configures the schema's role.
+type Migrate struct {
+	Env
+	Master
+	Business
+	Temporal
+	SkipTemporal bool `env:"XENCRM_SKIP_TEMPORAL" help:"Do not register search attributes (done by hand, as on Temporal Cloud)."`
+}
+
+// MockVendor configures the mock vendor.
+type MockVendor struct {
+	Env
+	Webhook
+	Listen      string        `env:"VENDOR_LISTEN" default:"127.0.0.1:8090" help:"Address to listen on."`
+	Ledger      string        `env:"VENDOR_LEDGER" default:".dev/vendor/ledger.db" help:"SQLite file that survives kill -9."`
+	Seed        uint64        `env:"VENDOR_SEED" default:"1" help:"Outcomes are a function of seed, message and answer number."`
+	SuccessRate float64       `env:"VENDOR_SUCCESS_RATE" default:"0.9" help:"Part of the answers that are successes, 0 to 1."`
+	LatencyMin  time.Duration `env:"VENDOR_LATENCY_MIN" default:"200ms" help:"Shortest answer time."`
+	LatencyMax  time.Duration `env:"VENDOR_LATENCY_MAX" default:"800ms" help:"Longest answer time."`
+	RetryAfter  time.Duration `env:"VENDOR_RETRY_AFTER" default:"1s" help:"Retry-After of refusals that may pass."`
+	ReceiptURL  string        `env:"VENDOR_RECEIPT_URL" placeholder:"http://…/receipts" help:"Where receipts are posted."`
+	ReceiptMin  time.Duration `env:"VENDOR_RECEIPT_MIN" default:"100ms" help:"Shortest time from acceptance to receipt."`
+	ReceiptMax  time.Duration `env:"VENDOR_RECEIPT_MAX" default:"500ms" help:"Longest time from acceptance to receipt."`
+	Duplicates  float64       `env:"VENDOR_RECEIPT_DUPLICATES" default:"0" help:"Mean number of extra copies of each receipt."`
+	Shuffle     bool          `env:"VENDOR_RECEIPT_SHUFFLE" help:"Post receipts in random order."`
+}
+
+// Demo configures the whole of it on one machine.
+type Demo struct {
+	Env
+	Dir           string        `env:"XENCRM_DEV_DIR" default:".dev" help:"Where the servers keep their state."`
+	Customers     int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
+	VendorLatency string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`
+	Seed          uint64        `env:"DEMO_SEED" default:"1" help:"Seed of customers, orders and the vendor's outcomes."`
+	Exit          bool          `env:"DEMO_EXIT" help:"Exit when the campaign has ended: 0 if it is COMPLETED and its books balance."`
+	Timeout       time.Duration `env:"DEMO_TIMEOUT" default:"30m" help:"Give up after this long."`
+	External      External      `embed:""`
+}
+
+// External are servers that are there already; an explicit address wins over starting one.
+type External struct {
+	MasterURL        string `name:"customer-database-url" env:"CUSTOMER_DATABASE_URL" help:"Use this master database."`
+	BusinessURL      string `name:"campaign-database-url" env:"CAMPAIGN_DATABASE_URL" help:"Use this business database."`
+	RabbitURL        string `name:"rabbitmq-url" env:"RABBITMQ_URL,RabbitMQ_URL" help:"Use this RabbitMQ."`
+	RabbitManagement string `name:"rabbitmq-management-url" env:"RABBITMQ_MANAGEMENT_URL" help:"Its management page."`
+	TemporalAddress  string `env:"TEMPORAL_ADDRESS" help:"Use this Temporal."`
+	TemporalUIURL    string `name:"temporal-ui-url" env:"TEMPORAL_UI_URL" help:"Its Web UI."`
+}
+
+// devSecret is what development signs with when nothing is set; production refuses it.
+const devSecret = "whsec_ZGV2ZWxvcG1lbnQtb25seS1zZWNyZXQtMDEyMzQ1Njc4OQ=="
+
+// Secret gives the webhook secret, or that of development.
+func (w Webhook) Secret() string {
+	if w.WebhookSecret == "" {
+		return devSecret
+	}
+	return w.WebhookSecret
+}
+
+// Validate lists everything that is wrong at once, naming the variables.
+func (c API) Validate() error {
+	var p problems
+	p.database("CUSTOMER_DATABASE_URL", c.MasterURL)
+	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
+	p.broker(c.RabbitURL)
+	p.hostPort("TEMPORAL_ADDRESS", c.TemporalAddress)
+	p.hostPort("XENCRM_LISTEN", c.Listen)
+	p.secret(c.Env, c.Webhook)
+	if c.Auth == "off" {
+		if c.Production() {
+			p.add("XENCRM_AUTH=off is refused when XENCRM_ENV=production")
+		}
+		if !isLoopback(c.Listen) && !c.BehindProxy {
+			p.add("XENCRM_LISTEN=%s: without authentication only loopback is allowed (127.0.0.1:8080), unless XENCRM_BEHIND_PROXY says that something in front decides who gets in", c.Listen)
+		}
+	}
+	return p.err()
+}
+
+// Validate lists everything that is wrong at once, naming the variables.
+func (c Worker) Validate() error {
+	var p problems
+	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
+	p.hostPort("TEMPORAL_ADDRESS", c.TemporalAddress)
+	p.httpURL("VENDOR_URL", c.VendorURL)
+	if c.VendorTimeout <= 0 || c.VendorTimeout > 10*time.Second {
+		p.add("VENDOR_TIMEOUT=%s must be above 0 and at most 10s: the send activity has 15s in all", c.VendorTimeout)
+	}
+	if c.MaxSends < 1 || c.DBConns < 1 {
+		p.add("XENCRM_MAX_SENDS and XENCRM_DB_CONNS must be at least 1")
+	}
+	return p.err()
+}
+
+// Validate lists everything that is wrong at once, naming the variables.
+func (c Consumer) Validate() error {
+	var p problems
+	p.database("CUSTOMER_DATABASE_URL", c.MasterURL)
+	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
+	p.broker(c.RabbitURL)
+	p.hostPort("TEMPORAL_ADDRESS", c.TemporalAddress)
+	return p.err()
+}
+
+// Validate lists everything that is wrong at once, naming the variables.
+func (c Relay) Validate() error { return Consumer(c).Validate() }
+
+// Validate lists everything that is wrong at once, naming the variables.
+func (c Migrate) Validate() error {
+	var p problems
+	p.database("CUSTOMER_DATABASE_URL", c.MasterURL)
+	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
+	if !c.SkipTemporal {
+		p.hostPort("TEMPORAL_ADDRESS", c.TemporalAddress)
+	}
+	return p.err()
+}
+
+// Validate lists everything that is wrong at once, naming the variables.
+func (c MockVendor) Validate() error {
+	var p problems
+	p.hostPort("VENDOR_LISTEN", c.Listen)
+	p.httpURL("VENDOR_RECEIPT_URL", c.ReceiptURL)
+	p.secret(c.Env, c.Webhook)
+	if c.Production() {
+		p.add("the mock vendor delivers nothing and is refused when XENCRM_ENV=production")
+	}
+	if c.SuccessRate < 0 || c.SuccessRate > 1 {
+		p.add("VENDOR_SUCCESS_RATE=%v must be from 0 to 1", c.SuccessRate)
+	}
+	if c.LatencyMin < 0 || c.LatencyMax < c.LatencyMin || c.ReceiptMin < 0 || c.ReceiptMax < c.ReceiptMin {
+		p.add("VENDOR_LATENCY_MIN/MAX and VENDOR_RECEIPT_MIN/MAX must not be negative, and MIN not above MAX")
+	}
+	return p.err()
+}
+
+// problems collects what is wrong.
+type problems struct{ texts []string }
+
+func (p *problems) add(format string, args ...any) {
+	p.texts = append(p.texts, fmt.Sprintf(format, args...))
+}
+
+func (p *problems) err() error {
+	if len(p.texts) == 0 {
+		return nil
+	}
+	return errs.Errorf(errs.Invalid, "%s", strings.Join(p.texts, "\n"))
+}
+
+// database checks the form only; the value itself is never shown, for it holds a password.
+func (p *problems) database(name, value string) {
+	u, err := url.Parse(value)
+	if value == "" || err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Path == "" || u.Path == "/" {
+		p.add("%s must be postgres://user:password@host:port/database", name)
+	}
+}
+
+func (p *problems) broker(value string) {
+	u, err := url.Parse(value)
+	if value == "" || err != nil || (u.Scheme != "amqp" && u.Scheme != "amqps") {
+		p.add("RABBITMQ_URL must be amqp://user:password@host:port/vhost")
+	}
+}
+
+func (p *problems) httpURL(name, value string) {
+	u, err := url.Parse(value)
+	if value == "" || err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		p.add("%s must be http://host:port or https://host", name)
+	}
+}
+
+func (p *problems) hostPort(name, value string) {
+	if _, _, err := net.SplitHostPort(value); err != nil {
+		p.add("%s=%s must be host:port", name, value)
+	}
+}
+
+func (p *problems) secret(e Env, w Webhook) {
+	if e.Production() && w.WebhookSecret == "" {
+		p.add("XENCRM_WEBHOOK_SECRET must be set when XENCRM_ENV=production")
+	}
+	if w.WebhookSecret != "" && !strings.HasPrefix(w.WebhookSecret, "whsec_") {
+		p.add("XENCRM_WEBHOOK_SECRET must begin with whsec_ (Standard Webhooks)")
+	}
+}
+
+func isLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

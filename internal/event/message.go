@@ -1,0 +1,56 @@
+package event
+
+import "time"
+
+// Exchanges, queues and routing keys, as the reference names them. They are wire names: renaming
+// one is a breaking change. How they are declared is rabbit's business.
+const (
+	ExchangeIngestion = "data_ingestion"
+	ExchangeCampaign  = "campaign_messaging"
+
+	QueueCustomers   = "customer_ingestion_queue"
+	QueueOrders      = "order_ingestion_queue"
+	QueueCustomersMV = "customer_mv_queue"
+	QueueReceipts    = "message_response_queue"
+
+	KeyCustomer   = "customer"
+	KeyOrder      = "order"
+	KeyCustomerMV = "customer_mv"
+	KeyReceipt    = "response.process"
+)
+
+// MaxBodyBytes is the largest body that is published, and the largest that is parsed. The shapes
+// of this package take a few hundred bytes, a full batch of receipts under 100 KiB.
+const MaxBodyBytes = 1 << 20
+
+// Message is one message to publish. ID identifies the fact it carries: publishing the same fact
+// again, after an unknown outcome, must reuse it, because consumers tell repeats by it.
+type Message struct {
+	Exchange      string
+	Key           string
+	ID            string
+	CorrelationID string
+	// Headers hold at most trace context; no personal data, since broker tools show them.
+	Headers   map[string]string
+	Timestamp time.Time
+	// Body is JSON.
+	Body []byte
+}
+
+// Delivery is one message received. Strings in it are valid UTF-8 without NUL, whatever was sent,
+// so that they can be stored; Body is exactly what was sent.
+type Delivery struct {
+	Queue           string
+	Exchange        string
+	Key             string
+	ID              string
+	CorrelationID   string
+	ContentType     string
+	ContentEncoding string
+	Headers         map[string]string
+	// Timestamp is the publisher's claim, zero when there is none.
+	Timestamp time.Time
+	// Redelivered says that it may have been handled before; it is a hint, never a reason to skip.
+	Redelivered bool
+	Body        []byte
+}

@@ -1,0 +1,221 @@
+// Package receipts takes the vendor's receipts off the queue: it parses them, has them merged into
+// the ledger and the books, and tells the campaigns' workflows of their new totals.
+//
+// It owns no transport and no transaction: messages come as bytes, the merge is the store's.
+package receipts
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/event"
+)
+
+// Store merges receipts; see business.Store.
+type Store interface {
+	ApplyReceipts(ctx context.Context, rs []campaign.Receipt) (
+		books map[uuid.UUID]campaign.Totals, unknown []campaign.Receipt, err error)
+}
+
+// Quarantine keeps what can never be processed.
+type Quarantine interface {
+	ParkReceipt(ctx context.Context, messageID, reason string, body []byte) error
+}
+
+// Notifier is told the new books of campaigns; it may forget, never block.
+type Notifier interface {
+	Offer(id uuid.UUID, t campaign.Totals)
+}
+
+// Handler processes batches of messages from message_response_queue.
+type Handler struct {
+	store      Store
+	quarantine Quarantine
+	notifier   Notifier
+	now        func() time.Time
+}
+
+// NewHandler makes a handler.
+func NewHandler(s Store, q Quarantine, n Notifier, now func() time.Time) *Handler {
+	return &Handler{store: s, quarantine: q, notifier: n, now: now}
+}
+
+// Message is one message from the queue.
+type Message struct {
+	ID   string
+	Body []byte
+}
+
+// Handle merges the receipts of all messages in one transaction and gives one result a message: nil
+// means that its effect is stored, errs.Invalid that it can never be. Handling a message again
+// changes nothing, for every receipt is stored under its id.
+func (h *Handler) Handle(ctx context.Context, messages []Message) []error {
+	results := make([]error, len(messages))
+	var all []campaign.Receipt
+	from := map[uuid.UUID]int{}
+	for i, m := range messages {
+		rs, err := Parse(m.Body, h.now)
+		if err != nil {
+			results[i] = err
+			continue
+		}
+		for _, r := range rs {
+			from[r.ReceiptID] = i
+		}
+		all = append(all, rs...)
+	}
+	if len(all) == 0 {
+		return results
+	}
+	if err := h.apply(ctx, all, messages, from); err != nil {
+		for i := range results {
+			if results[i] == nil {
+				results[i] = err
+			}
+		}
+	}
+	return results
+}
+
+func (h *Handler) apply(ctx context.Context, rs []campaign.Receipt, messages []Message, from map[uuid.UUID]int) error {
+	books, unknown, err := h.store.ApplyReceipts(ctx, rs)
+	if err != nil {
+		return fmt.Errorf("apply %d receipts: %w", len(rs), err)
+	}
+	for _, r := range unknown {
+		raw, err := json.Marshal(wireOf(r))
+		if err != nil {
+			return fmt.Errorf("encode unknown receipt: %w", err)
+		}
+		// The known ones are stored already; parking twice is harmless, so a failure here may repeat all.
+		if err := h.quarantine.ParkReceipt(ctx, messages[from[r.ReceiptID]].ID, "no such message: "+r.CommunicationID.String(), raw); err != nil {
+			return fmt.Errorf("park unknown receipt: %w", err)
+		}
+	}
+	for id, t := range books {
+		h.notifier.Offer(id, t)
+	}
+	return nil
+}
+
+// Limits of one message: the API publishes at most 100 receipts in one, of a few hundred bytes each.
+const (
+	maxReceipts = 1000
+	// maxAttempt bounds what a vendor may claim; the column holds far more.
+	maxAttempt = 1_000_000
+	maxText    = 1000
+)
+
+// Parse reads a message: one receipt in the reference's shape, or a batch of them.
+func Parse(body []byte, now func() time.Time) ([]campaign.Receipt, error) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, errs.Errorf(errs.Invalid, "empty message")
+	}
+	var probe struct {
+		SchemaVersion int                `json:"schema_version"`
+		Receipts      *[]json.RawMessage `json:"receipts"`
+	}
+	if err := json.Unmarshal(body, &probe); err != nil {
+		return nil, errs.Errorf(errs.Invalid, "not a JSON object: %w", err)
+	}
+	if probe.SchemaVersion > event.SchemaVersion {
+		return nil, errs.Errorf(errs.Invalid, "schema version %d is newer than %d", probe.SchemaVersion, event.SchemaVersion)
+	}
+	raws := []json.RawMessage{body}
+	if probe.Receipts != nil {
+		raws = *probe.Receipts
+	}
+	if len(raws) == 0 || len(raws) > maxReceipts {
+		return nil, errs.Errorf(errs.Invalid, "a message holds 1 to %d receipts, this one %d", maxReceipts, len(raws))
+	}
+	out := make([]campaign.Receipt, 0, len(raws))
+	for i, raw := range raws {
+		r, err := parseOne(raw, now)
+		if err != nil {
+			return nil, errs.Errorf(errs.Invalid, "receipt %d: %w", i, err)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func parseOne(raw json.RawMessage, now func() time.Time) (campaign.Receipt, error) {
+	var w event.Receipt
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return campaign.Receipt{}, err
+	}
+	r := campaign.Receipt{
+		CommunicationID: w.CommunicationID, Attempt: w.AttemptNumber, VendorRef: deref(w.Response.VendorRef),
+		Code: deref(w.Response.ErrorCode), Reason: deref(w.Response.ErrorMessage), OccurredAt: w.ProcessedAt,
+	}
+	switch w.Response.Status {
+	case event.ResponseSuccess:
+		r.Delivered = true
+	case event.ResponseFailed:
+	default:
+		return r, fmt.Errorf("delivery_response.status %q is neither %s nor %s", w.Response.Status, event.ResponseSuccess, event.ResponseFailed)
+	}
+	for _, at := range []*time.Time{w.Response.DeliveredAt, w.Response.FailedAt} {
+		if at != nil {
+			r.OccurredAt = *at
+		}
+	}
+	if r.OccurredAt.IsZero() {
+		r.OccurredAt = now()
+	}
+	return r, finish(&r, w)
+}
+
+// finish checks what a column could not hold, and names the receipt when the vendor did not: the
+// same fact then has the same id, however often it comes.
+func finish(r *campaign.Receipt, w event.Receipt) error {
+	const maxRef, maxCode = 255, 50 // the widths of the columns
+	switch {
+	case r.CommunicationID == uuid.Nil:
+		return fmt.Errorf("communication_id is missing")
+	case r.Attempt < 0 || r.Attempt > maxAttempt:
+		return fmt.Errorf("attempt_number %d is out of range", r.Attempt)
+	case len(r.VendorRef) > maxRef || len(r.Code) > maxCode || len(r.Reason) > maxText:
+		return fmt.Errorf("vendor_ref, error_code or error_message is too long")
+	case bytes.ContainsRune([]byte(r.VendorRef+r.Code+r.Reason), 0):
+		return fmt.Errorf("vendor_ref, error_code or error_message holds a NUL")
+	case r.OccurredAt.Year() < 1970 || r.OccurredAt.Year() > 9999:
+		return fmt.Errorf("the time of the receipt is out of range")
+	}
+	if w.ReceiptID != nil && *w.ReceiptID != uuid.Nil {
+		r.ReceiptID = *w.ReceiptID
+		return nil
+	}
+	fact := fmt.Sprintf("%s\x00%s\x00%d\x00%s\x00%s", r.CommunicationID, r.VendorRef, r.Attempt, w.Response.Status, r.Code)
+	r.ReceiptID = uuid.NewSHA1(uuid.NameSpaceOID, []byte(fact))
+	return nil
+}
+
+// wireOf gives a receipt as it can be published again.
+func wireOf(r campaign.Receipt) event.Receipt {
+	w := event.Receipt{
+		ReceiptID: &r.ReceiptID, CommunicationID: r.CommunicationID, AttemptNumber: r.Attempt, ProcessedAt: r.OccurredAt,
+		Response: event.DeliveryResponse{Status: event.ResponseSuccess, VendorRef: &r.VendorRef},
+	}
+	if r.Delivered {
+		w.Response.DeliveredAt = &r.OccurredAt
+		return w
+	}
+	w.Response.Status, w.Response.FailedAt = event.ResponseFailed, &r.OccurredAt
+	w.Response.ErrorCode, w.Response.ErrorMessage = &r.Code, &r.Reason
+	return w
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

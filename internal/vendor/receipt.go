@@ -1,0 +1,151 @@
+package vendor
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/xencrm/xencrm/internal/errs"
+)
+
+// ReceiptStatus is what finally became of an accepted message.
+type ReceiptStatus string
+
+// The statuses that a receipt may carry.
+const (
+	Delivered ReceiptStatus = "DELIVERED"
+	Failed    ReceiptStatus = "FAILED"
+)
+
+const (
+	// MaxReceipts bounds one batch. The mock sends 100; a vendor may send more, a page of history
+	// that was replayed is cut here so that one request stays one short piece of work.
+	MaxReceipts = 1000
+	// MaxRef bounds ids and references, MaxCode codes and MaxText texts: the widths that the columns
+	// of delivery_receipts have room for, checked before anything is published.
+	MaxRef  = 255
+	MaxCode = 64
+	MaxText = 1000
+)
+
+// Receipt is the vendor's word on one delivery. Receipts come at least once, in any order, and may
+// come before the answer to the send itself: merge them by communication id, never by vendor_ref.
+type Receipt struct {
+	// ReceiptID is the same on every copy of a receipt.
+	ReceiptID       string `json:"receipt_id"`
+	CommunicationID string `json:"communication_id"`
+	CampaignID      string `json:"campaign_id"`
+	VendorRef       string `json:"vendor_ref"`
+	// Attempt is the vendor's count of answers when it accepted.
+	Attempt      int           `json:"attempt"`
+	Status       ReceiptStatus `json:"status"`
+	ErrorCode    Code          `json:"error_code,omitempty"`
+	ErrorMessage string        `json:"error_message,omitempty"`
+	OccurredAt   time.Time     `json:"occurred_at"`
+}
+
+// ReceiptBatch is the body that the vendor posts, signed as Standard Webhooks describe.
+type ReceiptBatch struct {
+	Receipts []Receipt `json:"receipts"`
+}
+
+// SplitReceipts gives the receipts of a posted body, each still raw, so that one bad receipt can be
+// quarantined with its own bytes while its neighbours go on. It is errs.Invalid when there is no
+// list of receipts to split. Members beside "receipts" are ignored: vendors add them.
+func SplitReceipts(body []byte) ([]json.RawMessage, error) {
+	var batch struct {
+		Receipts []json.RawMessage `json:"receipts"`
+	}
+	if err := DecodeStrict(body, &batch, KeepUnknown, "receipts"); err != nil {
+		return nil, err
+	}
+	if len(batch.Receipts) == 0 {
+		return nil, errs.Errorf(errs.Invalid, "no receipts in the body")
+	}
+	if len(batch.Receipts) > MaxReceipts {
+		return nil, errs.Errorf(errs.Invalid, "%d receipts in one body, at most %d", len(batch.Receipts), MaxReceipts)
+	}
+	return batch.Receipts, nil
+}
+
+// DecodeReceipt reads and validates one receipt; errs.Invalid says what is wrong with it.
+func DecodeReceipt(raw []byte) (Receipt, error) {
+	var r Receipt
+	err := DecodeStrict(raw, &r, KeepUnknown, "receipt_id", "communication_id", "campaign_id",
+		"vendor_ref", "attempt", "status", "error_code", "error_message", "occurred_at")
+	if err != nil {
+		return Receipt{}, err
+	}
+	if err := r.Validate(); err != nil {
+		return Receipt{}, err
+	}
+	return r, nil
+}
+
+// Validate gives errs.Invalid with every faulty field, or nil.
+func (r Receipt) Validate() error {
+	var bad []errs.Field
+	refuse := func(pointer, message string) { bad = append(bad, errs.Field{Pointer: pointer, Message: message}) }
+	for _, id := range []struct{ pointer, value string }{
+		{"/receipt_id", r.ReceiptID}, {"/communication_id", r.CommunicationID},
+		{"/campaign_id", r.CampaignID}, {"/vendor_ref", r.VendorRef},
+	} {
+		if !IsRef(id.value) {
+			refuse(id.pointer, "must be 1 to 255 printable ASCII characters")
+		}
+	}
+	if !slices.Contains([]ReceiptStatus{Delivered, Failed}, r.Status) {
+		refuse("/status", "must be DELIVERED or FAILED")
+	}
+	if r.Attempt < 0 {
+		refuse("/attempt", "must not be negative")
+	}
+	if r.ErrorCode != "" && !IsCode(r.ErrorCode) {
+		refuse("/error_code", "must be at most 64 upper-case letters, digits and underscores")
+	}
+	if r.ErrorMessage != CleanText(r.ErrorMessage) {
+		refuse("/error_message", "must be at most 1000 characters without control characters")
+	}
+	if r.OccurredAt.IsZero() {
+		refuse("/occurred_at", "must be an RFC 3339 time")
+	}
+	if bad == nil {
+		return nil
+	}
+	return errs.InvalidFields("receipt is not valid", bad)
+}
+
+// IsRef reports whether s can be an id or reference: printable ASCII without spaces, so that it can
+// stand in a header, a column and a log line as it is.
+func IsRef(s string) bool {
+	if s == "" || len(s) > MaxRef {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// IsCode reports whether c can be a reason code.
+func IsCode(c Code) bool {
+	if c == "" || len(c) > MaxCode {
+		return false
+	}
+	return !strings.ContainsFunc(string(c), func(r rune) bool {
+		return (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_'
+	})
+}
+
+// CleanText makes a vendor's text safe to store: PostgreSQL cannot hold NUL, and a log line must stay
+// one line.
+func CleanText(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if runes := []rune(s); len(runes) > MaxText {
+		return string(runes[:MaxText])
+	}
+	return s
+}

@@ -1,0 +1,112 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/xencrm/xencrm/activities"
+)
+
+const (
+	// inlineLimit is up to where one lane runs inside the campaign's own workflow: at 3.1 events a
+	// send it stays under 2,000 events, and the Web UI shows every customer in one place.
+	inlineLimit = 500
+	// laneWindow is how many sends of one lane are in flight: the server force-fails a workflow task
+	// that has more than 50 completions buffered, so five are left for signals and timers.
+	laneWindow = 45
+	// minLanes and maxLanes bound the children. Four to eight lanes saturate two cores when the vendor
+	// answers at once; sixteen keep 720 messages in flight when it takes half a second.
+	minLanes, maxLanes = 2, 16
+	// perLane is the audience for which another lane is opened: about one run of 3,000 events.
+	perLane = 1000
+	// historyBudget is where a run ends and continues as new. Draining a window adds at most 150 events,
+	// so every run stays well below 5,000.
+	historyBudget = 3000
+	// sparsePage is how many pending messages a sparse lane asks for at a time: some 3 KB of history.
+	sparsePage = 500
+	// sendPasses bounds how often messages that are still pending after their lanes ended (one was
+	// terminated by an operator) are tried again before the books refuse to close.
+	sendPasses = 3
+	// maxBurst is the part of a second of sends that a paced lane may catch up after a delay: with it
+	// the rate over any ten seconds stays within five percent.
+	maxBurst = 500 * time.Millisecond
+	// paceTick is the shortest pacing timer: four a second cost 20 events a second at most.
+	paceTick = 250 * time.Millisecond
+	// firstReread and lastReread pace the timer that reads the totals again in case signals were lost:
+	// soon at first, then doubling, so that three days of waiting cost some 200 timers.
+	firstReread, lastReread = 15 * time.Second, 30 * time.Minute
+)
+
+// sendOptions are those of one SendMessage. There is no limit to the number of Temporal's attempts:
+// the vendor's answers are counted in the ledger, and the send deadline bounds the rest.
+func sendOptions(seq int) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		// The vendor has 5 s to answer and the ledger 10 s to take it down.
+		StartToCloseTimeout: 15 * time.Second,
+		RetryPolicy: &temporal.RetryPolicy{
+			// The activity says itself when to come back; this serves crashes and lost workers.
+			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute,
+			NonRetryableErrorTypes: []string{activities.ErrRefused},
+		},
+		// A cancelled campaign lets the posts that are under way finish and be counted.
+		WaitForCancellation: true,
+		Summary:             fmt.Sprintf("message %d", seq),
+	}
+}
+
+func audienceOptions() workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		// A million customers take under a minute; this is for a database that is far slower.
+		StartToCloseTimeout: 30 * time.Minute,
+		// It heartbeats every page, several times a second.
+		HeartbeatTimeout: 30 * time.Second,
+		RetryPolicy:      patient(),
+		Summary:          "resolve the audience and render its messages",
+	}
+}
+
+func bookOptions(summary string) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		// Closing counts the whole ledger in one statement: a second per million rows.
+		StartToCloseTimeout: 10 * time.Minute,
+		RetryPolicy:         patient(),
+		Summary:             summary,
+	}
+}
+
+// patient retries for ever: a database that is away comes back, and no campaign fails for it.
+func patient() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{
+		InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
+		NonRetryableErrorTypes: []string{activities.ErrRefused, activities.ErrUnbalanced},
+	}
+}
+
+func laneOptions(in CampaignInput, lane int, r Range) workflow.ChildWorkflowOptions {
+	return workflow.ChildWorkflowOptions{
+		WorkflowID: LaneWorkflowID(in.CampaignID, in.Round, lane),
+		// An operator who terminates a campaign stops its sends with it.
+		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_TERMINATE,
+		StaticSummary:     fmt.Sprintf("messages %d to %d", r.First, r.Last),
+	}
+}
+
+// split cuts 1..n into as many ranges as there shall be lanes.
+func split(n int) []Range {
+	lanes := min(max(n/perLane, minLanes), maxLanes)
+	ranges := make([]Range, 0, lanes)
+	for i := range lanes {
+		ranges = append(ranges, Range{First: i*n/lanes + 1, Last: (i + 1) * n / lanes})
+	}
+	return ranges
+}
+
+// isFull reports whether the run has to end and continue as new.
+func isFull(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.GetCurrentHistoryLength() > historyBudget || info.GetContinueAsNewSuggested()
+}
