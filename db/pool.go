@@ -87,4 +87,3 @@ func WaitReady(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 	}
 }
-

@@ -2,14 +2,17 @@ package business
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/event"
 )
 
 // ApplyReceipts stores the receipts and merges them into the ledger and the books in one
@@ -94,34 +97,15 @@ func insertReceipts(ctx context.Context, q *businesssql.Queries, receipts []camp
 	return fresh, nil
 }
 
-// Parked is a message that can never be processed as it is.
-type Parked struct {
-	Queue     string
-	MessageID string
-	Reason    string
-	Body      []byte
-	Headers   []byte
-}
-
-// Quarantine keeps a message with its raw bytes and the reason, for an operator to look at and to
-// replay. The id is derived from queue and body, so a redelivered copy is kept once.
-func (s *Store) Quarantine(ctx context.Context, p Parked) error {
-	headers := p.Headers
-	if len(headers) == 0 {
+// Park keeps a message that can never be processed as it is, with its raw bytes and the reason, for an
+// operator to look at and to replay. The id is derived from what it is, so a copy is kept once.
+func (s *Store) Park(ctx context.Context, d event.Delivery, reason string) error {
+	headers, err := json.Marshal(d.Headers)
+	if err != nil || d.Headers == nil {
 		headers = []byte("{}")
 	}
-	id := uuid.NewSHA1(uuid.NameSpaceOID, slices.Concat([]byte(p.Queue+"\x00"+p.MessageID+"\x00"+p.Reason+"\x00"), p.Body))
-	return s.inTx(ctx, func(_ pgx.Tx, q *businesssql.Queries) error {
-		return q.InsertQuarantine(ctx, businesssql.InsertQuarantineParams{
-			QuarantineID: id, Queue: p.Queue, MessageID: p.MessageID, Reason: p.Reason, Body: p.Body, Headers: headers,
-		})
-	})
-}
-
-// receiptQueue is the source of parked receipts.
-const receiptQueue = "message_response_queue"
-
-// ParkReceipt keeps a receipt whose message is not ours.
-func (s *Store) ParkReceipt(ctx context.Context, messageID, reason string, body []byte) error {
-	return s.Quarantine(ctx, Parked{Queue: receiptQueue, MessageID: messageID, Reason: reason, Body: body})
+	id := uuid.NewSHA1(uuid.NameSpaceOID, slices.Concat([]byte(d.Queue+"\x00"+d.ID+"\x00"+reason+"\x00"), d.Body))
+	return db.Translate(s.q.InsertQuarantine(ctx, businesssql.InsertQuarantineParams{
+		QuarantineID: id, Queue: d.Queue, MessageID: d.ID, Reason: reason, Body: d.Body, Headers: headers,
+	}))
 }

@@ -26,7 +26,7 @@ type Store interface {
 
 // Quarantine keeps what can never be processed.
 type Quarantine interface {
-	ParkReceipt(ctx context.Context, messageID, reason string, body []byte) error
+	Park(ctx context.Context, d event.Delivery, reason string) error
 }
 
 // Notifier is told the new books of campaigns; it may forget, never block.
@@ -47,16 +47,10 @@ func NewHandler(s Store, q Quarantine, n Notifier, now func() time.Time) *Handle
 	return &Handler{store: s, quarantine: q, notifier: n, now: now}
 }
 
-// Message is one message from the queue.
-type Message struct {
-	ID   string
-	Body []byte
-}
-
 // Handle merges the receipts of all messages in one transaction and gives one result a message: nil
 // means that its effect is stored, errs.Invalid that it can never be. Handling a message again
 // changes nothing, for every receipt is stored under its id.
-func (h *Handler) Handle(ctx context.Context, messages []Message) []error {
+func (h *Handler) Handle(ctx context.Context, messages []event.Delivery) []error {
 	results := make([]error, len(messages))
 	var all []campaign.Receipt
 	from := map[uuid.UUID]int{}
@@ -84,23 +78,32 @@ func (h *Handler) Handle(ctx context.Context, messages []Message) []error {
 	return results
 }
 
-func (h *Handler) apply(ctx context.Context, rs []campaign.Receipt, messages []Message, from map[uuid.UUID]int) error {
+func (h *Handler) apply(ctx context.Context, rs []campaign.Receipt, messages []event.Delivery, from map[uuid.UUID]int) error {
 	books, unknown, err := h.store.ApplyReceipts(ctx, rs)
 	if err != nil {
 		return fmt.Errorf("apply %d receipts: %w", len(rs), err)
 	}
 	for _, r := range unknown {
-		raw, err := json.Marshal(wireOf(r))
-		if err != nil {
-			return fmt.Errorf("encode unknown receipt: %w", err)
-		}
-		// The known ones are stored already; parking twice is harmless, so a failure here may repeat all.
-		if err := h.quarantine.ParkReceipt(ctx, messages[from[r.ReceiptID]].ID, "no such message: "+r.CommunicationID.String(), raw); err != nil {
-			return fmt.Errorf("park unknown receipt: %w", err)
+		// The known ones are stored already; parking twice keeps one, so a failure here may repeat all.
+		if err := h.park(ctx, r, messages[from[r.ReceiptID]]); err != nil {
+			return err
 		}
 	}
 	for id, t := range books {
 		h.notifier.Offer(id, t)
+	}
+	return nil
+}
+
+// park keeps one receipt whose message is not ours, as it can be published again by itself.
+func (h *Handler) park(ctx context.Context, r campaign.Receipt, d event.Delivery) error {
+	raw, err := json.Marshal(wireOf(r))
+	if err != nil {
+		return fmt.Errorf("encode unknown receipt: %w", err)
+	}
+	d.Body = raw
+	if err := h.quarantine.Park(ctx, d, "no such message: "+r.CommunicationID.String()); err != nil {
+		return fmt.Errorf("park unknown receipt: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"go.temporal.io/server/common/dynamicconfig"
+)
+
+// unlimited stands for "no rate limit that this machine could reach": two cores carry about a
+// thousand activities a second, each of them some ten calls between the services.
+const unlimited = 100_000
+
+// limits returns the settings in which this server differs from the defaults. The defaults protect
+// a shared cluster from its tenants; here there is one tenant, and they would cap it near 300 sends
+// a second.
+func limits() dynamicconfig.StaticClient {
+	return dynamicconfig.StaticClient{
+		// Request limits of each service, then of their use of the database. The default of
+		// matching.rps, 1,200, is the one that plain (not eager) activities meet first.
+		dynamicconfig.FrontendRPS.Key():                        unlimited,
+		dynamicconfig.FrontendMaxNamespaceRPSPerInstance.Key(): unlimited,
+		dynamicconfig.MatchingRPS.Key():                        unlimited,
+		dynamicconfig.HistoryRPS.Key():                         unlimited,
+		dynamicconfig.FrontendPersistenceMaxQPS.Key():          unlimited,
+		dynamicconfig.MatchingPersistenceMaxQPS.Key():          unlimited,
+		dynamicconfig.HistoryPersistenceMaxQPS.Key():           unlimited,
+		dynamicconfig.WorkerPersistenceMaxQPS.Key():            unlimited,
+
+		// Visibility has a limit of 10 a second and is what the console, the Web UI and the tests
+		// list workflows with; 500 leaves SQLite most of its time for the histories.
+		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 500,
+
+		// The send lanes rely on eager dispatch: it more than doubles the rate. It is the default,
+		// written down because a server without it looks broken rather than slow.
+		dynamicconfig.EnableActivityEagerExecution.Key(): true,
+
+		// Pause, resume, cancel and set_rate are Updates. 10 in flight is the default and plenty;
+		// the total is per run, and a run that continues as new starts again at zero.
+		dynamicconfig.FrontendEnableUpdateWorkflowExecution.Key(): true,
+
+		// One partition: with one node there is nothing to spread over, a task queue's rate limit
+		// is divided by the number of partitions, and a poll never waits at an empty one.
+		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
+		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
+
+		// Priority by campaign type and fairness by campaign, used when a vendor-wide rate is set.
+		dynamicconfig.MatchingUseNewMatcher.Key():  true,
+		dynamicconfig.MatchingEnableFairness.Key(): true,
+
+		// All history of one machine fits in its memory; 8,000 workflows stay cached instead of
+		// being read again from SQLite.
+		dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 8_000,
+
+		// Nothing leaves this machine: no look at whether a newer server exists.
+		dynamicconfig.EnableServerVersionCheck.Key(): false,
+	}
+}
