@@ -22,10 +22,12 @@ const (
 	// MaxReceipts bounds one batch. The mock sends 100; a vendor may send more, a page of history
 	// that was replayed is cut here so that one request stays one short piece of work.
 	MaxReceipts = 1000
-	// MaxRef bounds ids and references, MaxCode codes and MaxText texts: the widths that the columns
-	// of delivery_receipts have room for, checked before anything is published.
-	MaxRef  = 255
+	// MaxRef bounds ids and references to what the columns of delivery_receipts have room for, so that
+	// nothing is published that the consumer could not store.
+	MaxRef = 255
+	// MaxCode bounds reason codes for the same reason.
 	MaxCode = 64
+	// MaxText bounds texts, in characters, for the same reason.
 	MaxText = 1000
 )
 
@@ -88,8 +90,10 @@ func (r Receipt) Validate() error {
 	var bad []errs.Field
 	refuse := func(pointer, message string) { bad = append(bad, errs.Field{Pointer: pointer, Message: message}) }
 	for _, id := range []struct{ pointer, value string }{
-		{"/receipt_id", r.ReceiptID}, {"/communication_id", r.CommunicationID},
-		{"/campaign_id", r.CampaignID}, {"/vendor_ref", r.VendorRef},
+		{"/receipt_id", r.ReceiptID},
+		{"/communication_id", r.CommunicationID},
+		{"/campaign_id", r.CampaignID},
+		{"/vendor_ref", r.VendorRef},
 	} {
 		if !IsRef(id.value) {
 			refuse(id.pointer, "must be 1 to 255 printable ASCII characters")

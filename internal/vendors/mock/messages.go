@@ -18,12 +18,6 @@ import (
 // is down must not turn every send into a timeout as well.
 const receiptFirstWait = 2 * time.Second
 
-// requestNames are the members of a message on the wire.
-var requestNames = []string{
-	"communication_id", "campaign_id", "customer_id", "customer_email", "customer_name",
-	"message_text", "campaign_name", "campaign_type",
-}
-
 // postMessage is POST /v1/messages.
 func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
 	f := s.Faults()
@@ -171,7 +165,9 @@ func readAsk(r *http.Request) (*ask, *problem) {
 		return nil, &problem{http.StatusRequestEntityTooLarge, vendor.InvalidPayload, "body is over 64 KiB", ""}
 	}
 	var m vendor.Request
-	if err := vendor.DecodeStrict(body, &m, vendor.RefuseUnknown, requestNames...); err != nil {
+	err = vendor.DecodeStrict(body, &m, vendor.RefuseUnknown, "communication_id", "campaign_id", "customer_id",
+		"customer_email", "customer_name", "message_text", "campaign_name", "campaign_type")
+	if err != nil {
 		return nil, &problem{http.StatusBadRequest, vendor.InvalidPayload, err.Error(), ""}
 	}
 	refused := func(code vendor.Code, text string) (*ask, *problem) {
@@ -201,7 +197,7 @@ func readAsk(r *http.Request) (*ask, *problem) {
 	sum := sha256.Sum256(body)
 	return &ask{
 		key: key, communicationID: m.CommunicationID, campaignID: m.CampaignID, customerID: m.CustomerID,
-		print: print(sum[:len(print{})]), bodySHA256: sha256.Sum256([]byte(m.Body)), maxAttempts: most,
+		fingerprint: fingerprint(sum[:len(fingerprint{})]), bodySHA256: sha256.Sum256([]byte(m.Body)), maxAttempts: most,
 	}, nil
 }
 

@@ -77,6 +77,7 @@ func failure(ctx context.Context, t *testing.T, h Harness, r vendor.Request) *ve
 }
 
 func acceptsOnce(t *testing.T, h Harness) {
+	t.Helper()
 	r := Request(h.ID(t, ""))
 	first, err := h.Client.Send(t.Context(), r)
 	require.NoError(t, err)
@@ -89,6 +90,7 @@ func acceptsOnce(t *testing.T, h Harness) {
 }
 
 func retryableLeavesOpen(t *testing.T, h Harness) {
+	t.Helper()
 	for _, code := range []vendor.Code{vendor.RateLimited, vendor.TemporaryFailure, vendor.QuotaExceeded} {
 		r := Request(h.ID(t, code, ""))
 		e := failure(t.Context(), t, h, r)
@@ -107,6 +109,7 @@ func retryableLeavesOpen(t *testing.T, h Harness) {
 }
 
 func permanentIsRepeated(t *testing.T, h Harness) {
+	t.Helper()
 	r := Request(h.ID(t, vendor.InvalidEmail))
 	for range 3 {
 		e := failure(t.Context(), t, h, r)
@@ -119,6 +122,7 @@ func permanentIsRepeated(t *testing.T, h Harness) {
 }
 
 func otherBodyIsRefused(t *testing.T, h Harness) {
+	t.Helper()
 	r := Request(h.ID(t, ""))
 	first, err := h.Client.Send(t.Context(), r)
 	require.NoError(t, err)
@@ -134,14 +138,16 @@ func otherBodyIsRefused(t *testing.T, h Harness) {
 }
 
 func attemptIsNotBody(t *testing.T, h Harness) {
+	t.Helper()
 	r := Request(h.ID(t, vendor.RateLimited, ""))
-	failure(t.Context(), t, h, r)
+	require.Equal(t, vendor.RateLimited, failure(t.Context(), t, h, r).Code)
 	r.Attempt, r.MaxAttempts = 2, 5
 	_, err := h.Client.Send(t.Context(), r)
 	require.NoError(t, err)
 }
 
 func answersAreBounded(t *testing.T, h Harness) {
+	t.Helper()
 	r := Request(h.ID(t, vendor.RateLimited, vendor.QuotaExceeded, ""))
 	r.MaxAttempts = 2
 	for _, want := range []vendor.Code{vendor.RateLimited, vendor.QuotaExceeded, vendor.QuotaExceeded} {
@@ -153,6 +159,7 @@ func answersAreBounded(t *testing.T, h Harness) {
 }
 
 func concurrentDeliverOnce(t *testing.T, h Harness) {
+	t.Helper()
 	r := Request(h.ID(t, ""))
 	refs := make([]string, 32)
 	var wg sync.WaitGroup
@@ -173,6 +180,7 @@ func concurrentDeliverOnce(t *testing.T, h Harness) {
 }
 
 func outageIsAmbiguous(t *testing.T, h Harness) {
+	t.Helper()
 	r := Request(h.ID(t, vendor.RateLimited, ""))
 	h.Break(t, true)
 	for range 4 {
@@ -188,6 +196,7 @@ func outageIsAmbiguous(t *testing.T, h Harness) {
 }
 
 func endedContextIsAmbiguous(t *testing.T, h Harness) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
 	defer cancel()
 	e := failure(ctx, t, h, Request(h.ID(t, "")))
@@ -196,6 +205,7 @@ func endedContextIsAmbiguous(t *testing.T, h Harness) {
 }
 
 func anyText(t *testing.T, h Harness) {
+	t.Helper()
 	for _, text := range []string{
 		`"quoted" \ back`, "two\r\nlines", "नमस्ते 🪔", "<b>&amp;", "\x00nul", "\xff not UTF-8", strings.Repeat("x", 10_000),
 	} {
@@ -210,6 +220,7 @@ func anyText(t *testing.T, h Harness) {
 }
 
 func missingAddress(t *testing.T, h Harness) {
+	t.Helper()
 	r := Request(h.ID(t, ""))
 	r.Recipient = ""
 	_, err := h.Client.Send(t.Context(), r)

@@ -10,9 +10,11 @@ import (
 )
 
 // failures are equally likely, as in the reference. Their order is part of the outcome function.
-var failures = [...]vendor.Code{
-	vendor.RateLimited, vendor.TemporaryFailure, vendor.QuotaExceeded,
-	vendor.InvalidEmail, vendor.EmailBounced, vendor.SpamDetected,
+func failures() [6]vendor.Code {
+	return [...]vendor.Code{
+		vendor.RateLimited, vendor.TemporaryFailure, vendor.QuotaExceeded,
+		vendor.InvalidEmail, vendor.EmailBounced, vendor.SpamDetected,
+	}
 }
 
 // Verdict is what one answer of the vendor amounts to: "" is a delivery, anything else one of the
@@ -35,7 +37,8 @@ func Outcome(seed uint64, communicationID string, n int, successRate float64) Ve
 	if fraction < successRate {
 		return Verdict{}
 	}
-	return Verdict{Code: failures[binary.BigEndian.Uint64(d[8:16])%uint64(len(failures))]}
+	codes := failures()
+	return Verdict{Code: codes[binary.BigEndian.Uint64(d[8:16])%uint64(len(codes))]}
 }
 
 // Retryable reports a refusal that leaves the key open.

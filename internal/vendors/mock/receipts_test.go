@@ -13,9 +13,9 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/xencrm/xencrm/internal/batch/vendors/mock"
-	"github.com/xencrm/xencrm/internal/batch/vendors/vendortest"
 	"github.com/xencrm/xencrm/internal/vendor"
+	"github.com/xencrm/xencrm/internal/vendors/mock"
+	"github.com/xencrm/xencrm/internal/vendors/vendortest"
 )
 
 // inbox is a receiver that verifies every post as our API will.
@@ -87,14 +87,14 @@ func (in *inbox) byMessage() map[string][]vendor.Receipt {
 }
 
 // posting is a vendor that posts its receipts to in; stop ends its Run.
-func posting(t *testing.T, c mock.Config, in *inbox) (w *world, stop func()) {
+func posting(t *testing.T, c mock.Config, in *inbox) (*world, func()) {
 	t.Helper()
 	c.ReceiptURL, c.ReceiptSecret = in.url, secret
-	w = start(t, c)
+	w := start(t, c)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		require.NoError(t, <-ended)
 	})

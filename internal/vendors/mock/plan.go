@@ -15,9 +15,11 @@ import (
 	"github.com/xencrm/xencrm/internal/vendor"
 )
 
-// receiptSpace is the UUIDv5 namespace of receipt ids: the same key has the same receipt id even when
-// the ledger was lost and made anew, so a consumer that remembers still recognises it.
-var receiptSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://xencrm.dev/mock-vendor/receipts"))
+// receiptID is a UUIDv5 of the key: the same key has the same receipt id even when the ledger was lost
+// and made anew, so a consumer that remembers still recognises it.
+func receiptID(key string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://xencrm.dev/mock-vendor/receipts/"+key)).String()
+}
 
 // work is one thing for the ledger to do: decide on a request, or note posted receipts.
 type work struct {
@@ -28,7 +30,7 @@ type work struct {
 // ask is one well-formed request.
 type ask struct {
 	key, communicationID, campaignID, customerID string
-	print                                        print
+	fingerprint                                  fingerprint
 	bodySHA256                                   [sha256.Size]byte
 	maxAttempts                                  int
 	// receiptIn is when the receipt is due, counted from the acceptance.
@@ -37,8 +39,9 @@ type ask struct {
 	watched bool
 }
 
-// print is half a SHA-256: 128 bits tell bodies apart, and the other half would cost 16 bytes a key.
-type print [sha256.Size / 2]byte
+// fingerprint is half a SHA-256: 128 bits tell bodies apart, and the other half would cost 16 bytes a
+// key.
+type fingerprint [sha256.Size / 2]byte
 
 // reply is what was decided.
 type reply struct {
@@ -53,7 +56,7 @@ type reply struct {
 
 // state is what the ledger knows of one key.
 type state struct {
-	print              print
+	fingerprint        fingerprint
 	code               vendor.Code
 	settledAt, firstAt int64
 	profile            int32
@@ -87,12 +90,12 @@ func (p *plan) answer(a *ask) reply {
 	}
 	if !known {
 		p.last++
-		s = state{request: p.last, print: a.print, profile: p.l.profile, firstAt: p.ms}
+		s = state{request: p.last, fingerprint: a.fingerprint, profile: p.l.profile, firstAt: p.ms}
 	}
 	s.asked++
 	var r reply
 	switch {
-	case s.print != a.print:
+	case s.fingerprint != a.fingerprint:
 		s.reused++
 		r = reply{reused: true, n: int(s.n)}
 	case s.settledAt != 0 || (s.n > 0 && a.maxAttempts > 0 && int(s.n) >= a.maxAttempts):
@@ -133,7 +136,7 @@ func (p *plan) deliver(a *ask, request int64, r reply) <-chan struct{} {
 		hex.EncodeToString(a.bodySHA256[:]), p.ms)
 	due := p.now.Add(a.receiptIn)
 	rec := &pending{request: request, key: a.key, due: due, receipt: vendor.Receipt{
-		ReceiptID:       uuid.NewSHA1(receiptSpace, []byte(a.key)).String(),
+		ReceiptID:       receiptID(a.key),
 		CommunicationID: a.communicationID, CampaignID: a.campaignID, VendorRef: r.ref, Attempt: r.n,
 		Status: status, ErrorCode: code, ErrorMessage: errorMessage(code), OccurredAt: occurredAt(due.UnixMilli()),
 	}}
@@ -166,7 +169,7 @@ func occurredAt(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 func (p *plan) write(ctx context.Context, tx *sql.Tx) error {
 	requests := make([]any, 0, 10*len(p.touched))
 	for key, s := range p.touched {
-		requests = append(requests, s.request, key, s.profile, hex.EncodeToString(s.print[:]), s.n, string(s.code),
+		requests = append(requests, s.request, key, s.profile, hex.EncodeToString(s.fingerprint[:]), s.n, string(s.code),
 			s.settledAt, s.firstAt, s.asked, s.reused)
 	}
 	receipts := make([]any, 0, 6*len(p.receipts))
@@ -174,24 +177,22 @@ func (p *plan) write(ctx context.Context, tx *sql.Tx) error {
 		receipts = append(receipts, r.request, r.receipt.ReceiptID, r.key, string(r.receipt.Status),
 			string(r.receipt.ErrorCode), r.due.UnixMilli())
 	}
-	for _, t := range []struct {
-		head, tail string
-		columns    int
-		values     []any
-	}{
+	for _, in := range []insert{
 		{
-			"INSERT INTO requests (request, key, profile, fingerprint, n, code, settled_at, first_at, asked, reused) VALUES ",
-			" ON CONFLICT (request) DO UPDATE SET n = excluded.n, code = excluded.code, settled_at = excluded.settled_at," +
-				" asked = excluded.asked, reused = excluded.reused", 10, requests,
+			head: "INSERT INTO requests (request, key, profile, fingerprint, n, code, settled_at, first_at, asked, reused)",
+			tail: "ON CONFLICT (request) DO UPDATE SET n = excluded.n, code = excluded.code," +
+				" settled_at = excluded.settled_at, asked = excluded.asked, reused = excluded.reused",
+			columns: 10, values: requests,
 		},
-		{"INSERT INTO answers (request, n, http_status, code, at) VALUES ", "", 5, p.answers},
+		{head: "INSERT INTO answers (request, n, http_status, code, at)", columns: 5, values: p.answers},
 		{
-			"INSERT INTO deliveries (request, key, vendor_ref, communication_id, campaign_id, customer_id, n," +
-				" body_sha256, accepted_at) VALUES ", "", 9, p.deliveries,
+			head: "INSERT INTO deliveries (request, key, vendor_ref, communication_id, campaign_id, customer_id, n," +
+				" body_sha256, accepted_at)",
+			columns: 9, values: p.deliveries,
 		},
-		{"INSERT INTO receipts (request, receipt_id, key, status, code, due_at) VALUES ", "", 6, receipts},
+		{head: "INSERT INTO receipts (request, receipt_id, key, status, code, due_at)", columns: 6, values: receipts},
 	} {
-		if err := insert(ctx, tx, t.head, t.tail, t.columns, t.values); err != nil {
+		if err := in.exec(ctx, tx); err != nil {
 			return err
 		}
 	}
@@ -207,26 +208,33 @@ func (p *plan) confirm(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	// Copies of one receipt may be confirmed in one flush, so they are counted before they are added.
-	_, err = tx.ExecContext(ctx, `UPDATE receipts SET confirmed_at = coalesce(confirmed_at, ?), copies_sent = copies_sent + c.n
-		FROM (SELECT value AS request, count(*) AS n FROM json_each(?) GROUP BY value) AS c WHERE receipts.request = c.request`,
-		p.ms, string(requests))
+	_, err = tx.ExecContext(ctx, `UPDATE receipts
+		SET confirmed_at = coalesce(confirmed_at, ?), copies_sent = copies_sent + c.n
+		FROM (SELECT value AS request, count(*) AS n FROM json_each(?) GROUP BY value) AS c
+		WHERE receipts.request = c.request`, p.ms, string(requests))
 	return err
 }
 
 // insertRows is how many rows one statement carries: past some 50 the time per row stays the same.
 const insertRows = 50
 
-// insert adds rows of so many columns, many to a statement: SQLite's cost per statement through
-// database/sql is several times that of a row.
-func insert(ctx context.Context, tx *sql.Tx, head, tail string, columns int, values []any) error {
-	row := "(" + strings.Repeat("?,", columns-1) + "?)"
-	for len(values) > 0 {
-		n := min(len(values)/columns, insertRows)
-		text := head + strings.Repeat(row+",", n-1) + row + tail
-		if _, err := tx.ExecContext(ctx, text, values[:n*columns]...); err != nil {
+// insert is rows for one table, many to a statement: SQLite's cost per statement through database/sql is
+// several times that of a row.
+type insert struct {
+	head, tail string
+	columns    int
+	values     []any
+}
+
+func (in insert) exec(ctx context.Context, tx *sql.Tx) error {
+	row := "(" + strings.Repeat("?,", in.columns-1) + "?)"
+	for values := in.values; len(values) > 0; {
+		n := min(len(values)/in.columns, insertRows)
+		text := in.head + " VALUES " + strings.Repeat(row+",", n-1) + row + " " + in.tail //nolint:gosec // Constants; every value is bound.
+		if _, err := tx.ExecContext(ctx, text, values[:n*in.columns]...); err != nil {
 			return err
 		}
-		values = values[n*columns:]
+		values = values[n*in.columns:]
 	}
 	return nil
 }

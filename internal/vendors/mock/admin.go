@@ -1,7 +1,6 @@
 package mock
 
 import (
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -99,5 +98,5 @@ func refuseFields(w http.ResponseWriter, err error) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // Whoever asked may have gone.
+	_, _ = w.Write(mustJSON(v)) // Whoever asked may have gone.
 }

@@ -69,16 +69,13 @@ type Faults struct {
 	ReceiptCopies float64 `json:"receipt_copies"`
 }
 
-// faultNames are the members of Faults on the wire.
-var faultNames = []string{
-	"outage", "extra_latency", "hang", "storm", "error_before", "error_after", "drop_after", "garbage",
-	"hold_receipts", "receipt_first", "shuffle_receipts", "receipt_copies",
-}
-
 // DecodeFaults reads a whole set of faults; what is not named is off.
 func DecodeFaults(body []byte) (Faults, error) {
 	var f Faults
-	if err := vendor.DecodeStrict(body, &f, vendor.RefuseUnknown, faultNames...); err != nil {
+	err := vendor.DecodeStrict(body, &f, vendor.RefuseUnknown,
+		"outage", "extra_latency", "hang", "storm", "error_before", "error_after", "drop_after", "garbage",
+		"hold_receipts", "receipt_first", "shuffle_receipts", "receipt_copies")
+	if err != nil {
 		return Faults{}, err
 	}
 	if bad := f.check(); bad != nil {
@@ -99,8 +96,12 @@ func (f Faults) check() []errs.Field {
 		pointer string
 		value   float64
 	}{
-		{"/hang", f.Hang}, {"/storm", f.Storm}, {"/error_before", f.ErrorBefore},
-		{"/error_after", f.ErrorAfter}, {"/drop_after", f.DropAfter}, {"/garbage", f.Garbage},
+		{"/hang", f.Hang},
+		{"/storm", f.Storm},
+		{"/error_before", f.ErrorBefore},
+		{"/error_after", f.ErrorAfter},
+		{"/drop_after", f.DropAfter},
+		{"/garbage", f.Garbage},
 	} {
 		// Written so that NaN is refused too.
 		if !(p.value >= 0 && p.value <= 1) {

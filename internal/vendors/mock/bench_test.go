@@ -14,9 +14,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/xencrm/xencrm/internal/batch/vendors/httpvendor"
-	"github.com/xencrm/xencrm/internal/batch/vendors/mock"
-	"github.com/xencrm/xencrm/internal/batch/vendors/vendortest"
+	"github.com/xencrm/xencrm/internal/vendors/httpvendor"
+	"github.com/xencrm/xencrm/internal/vendors/mock"
+	"github.com/xencrm/xencrm/internal/vendors/vendortest"
 )
 
 // BenchmarkSend measures the whole vendor over real HTTP with its client in the same process: new keys,

@@ -85,9 +85,10 @@ func (s *Server) due() []*parcel {
 func (s *Server) deliver(ctx context.Context, p *parcel) {
 	err := s.post(ctx, p)
 	if err == nil {
-		err = s.confirm(p)
+		err = s.confirm(context.WithoutCancel(ctx), p)
 	}
 	if err == nil {
+		s.queue.done(p)
 		return
 	}
 	p.tries++
@@ -99,9 +100,9 @@ func (s *Server) deliver(ctx context.Context, p *parcel) {
 	}
 }
 
-// confirm uses a context of its own: the receiver has the parcel, even if we are told to stop.
-func (s *Server) confirm(p *parcel) error {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+// confirm gets a context that does not end when we are told to stop: the receiver has the parcel.
+func (s *Server) confirm(ctx context.Context, p *parcel) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	requests := make([]int64, len(p.receipts))
 	for i, r := range p.receipts {

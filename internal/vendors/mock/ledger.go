@@ -61,23 +61,24 @@ type profile struct {
 }
 
 // openLedger opens or makes the file and gives the receipts that were never confirmed.
-func openLedger(ctx context.Context, path string, p profile, written func([]*pending)) (*ledger, []*pending, error) {
+func openLedger(
+	ctx context.Context, path string, p profile, written func([]*pending),
+) (*ledger, []*pending, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, nil, errs.Wrap(errs.Unavailable, err, "folder of the vendor ledger cannot be made")
 	}
 	unlock, err := lockFile(path + ".lock")
 	if err != nil {
-		return nil, nil, errs.Wrap(errs.Conflict, err, "vendor ledger "+path+" cannot be locked: another mock vendor has it, or it is not writable")
+		return nil, nil, errs.Wrap(errs.Conflict, err,
+			"vendor ledger "+path+" cannot be locked: another mock vendor has it, or it is not writable")
 	}
 	l := &ledger{unlock: unlock, written: written}
 	if err := l.open(ctx, path, p); err != nil {
-		l.closeFiles()
-		return nil, nil, fmt.Errorf("open vendor ledger %s: %w", path, err)
+		return nil, nil, fmt.Errorf("open vendor ledger %s: %w", path, errors.Join(err, l.closeFiles()))
 	}
 	unconfirmed, err := l.unconfirmed(ctx)
 	if err != nil {
-		l.closeFiles()
-		return nil, nil, fmt.Errorf("read unconfirmed receipts: %w", err)
+		return nil, nil, fmt.Errorf("read unconfirmed receipts: %w", errors.Join(err, l.closeFiles()))
 	}
 	// No linger: the fsync of the running flush is what the next batch gathers behind.
 	l.group = batch.New(batch.Options{MaxSize: flushSize, Timeout: flushTimeout}, l.flush)
@@ -89,7 +90,8 @@ func (l *ledger) open(ctx context.Context, path string, p profile) error {
 	// temp_store: the undo of a many-row statement is otherwise written to a file, a tenth of the time in
 	// BenchmarkSend. cache_size is 32 MB, because the index on the random keys is touched all over.
 	const writer = "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(3000)" +
-		"&_pragma=wal_autocheckpoint(4000)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32000)&_txlock=immediate"
+		"&_pragma=wal_autocheckpoint(4000)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32000)" +
+		"&_txlock=immediate"
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
 	var err error
 	if l.db, err = sql.Open("sqlite", file+writer); err != nil {
@@ -167,12 +169,14 @@ func (l *ledger) load(ctx context.Context) error {
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells.
 	for rows.Next() {
-		var key, print, code string
+		var key, fingerprint, code string
 		var s state
-		if err := rows.Scan(&s.request, &key, &s.profile, &print, &s.n, &code, &s.settledAt, &s.firstAt, &s.asked, &s.reused); err != nil {
+		err := rows.Scan(&s.request, &key, &s.profile, &fingerprint, &s.n, &code, &s.settledAt, &s.firstAt,
+			&s.asked, &s.reused)
+		if err != nil {
 			return err
 		}
-		if _, err := hex.Decode(s.print[:], []byte(print)); err != nil {
+		if _, err := hex.Decode(s.fingerprint[:], []byte(fingerprint)); err != nil {
 			return err
 		}
 		s.code = interned(code)
@@ -188,7 +192,7 @@ func (l *ledger) load(ctx context.Context) error {
 
 // interned gives the constant, so that a million keys do not hold a million strings.
 func interned(code string) vendor.Code {
-	for _, c := range failures {
+	for _, c := range failures() {
 		if string(c) == code {
 			return c
 		}

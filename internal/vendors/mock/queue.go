@@ -43,6 +43,8 @@ type queue struct {
 	mu      sync.Mutex
 	fresh   dueHeap
 	retries []*parcel
+	// out counts the receipts that were taken and neither confirmed nor put back.
+	out int
 }
 
 func newQueue() *queue { return &queue{woken: make(chan struct{}, 1)} }
@@ -63,16 +65,26 @@ func (q *queue) push(receipts ...*pending) {
 	}
 }
 
+// retry puts a parcel back that was taken.
 func (q *queue) retry(p *parcel) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.retries = append(q.retries, p)
+	q.out -= len(p.receipts)
 }
 
+// done is for a parcel that was confirmed.
+func (q *queue) done(p *parcel) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.out -= len(p.receipts)
+}
+
+// len counts what is not over, posts under way included: 0 means that this process has nothing to post.
 func (q *queue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := len(q.fresh)
+	n := len(q.fresh) + q.out
 	for _, p := range q.retries {
 		n += len(p.receipts)
 	}
@@ -106,6 +118,9 @@ func (q *queue) take(now time.Time, size int, shuffle *rand.Rand) []*parcel {
 		n := min(len(receipts), size)
 		due = append(due, &parcel{id: "msg_" + uuid.NewString(), receipts: receipts[:n:n]})
 		receipts = receipts[n:]
+	}
+	for _, p := range due {
+		q.out += len(p.receipts)
 	}
 	return due
 }

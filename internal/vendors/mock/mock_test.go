@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/xencrm/xencrm/internal/batch/vendors/mock"
-	"github.com/xencrm/xencrm/internal/batch/vendors/vendortest"
 	"github.com/xencrm/xencrm/internal/vendor"
+	"github.com/xencrm/xencrm/internal/vendors/mock"
+	"github.com/xencrm/xencrm/internal/vendors/vendortest"
 )
 
 // patience is the one deadline of every poll here: far more than anything takes, so that only a real
@@ -81,14 +81,18 @@ type said struct {
 func (w *world) send(t *testing.T, r vendor.Request) (said, error) {
 	t.Helper()
 	body, err := json.Marshal(r)
-	require.NoError(t, err)
+	if err != nil {
+		return said{}, err
+	}
 	return w.post(t, r.IdempotencyKey, r.MaxAttempts, body)
 }
 
 func (w *world) post(t *testing.T, key string, most int, body []byte) (said, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+vendor.MessagesPath, bytes.NewReader(body))
-	require.NoError(t, err)
+	if err != nil {
+		return said{}, err
+	}
 	req.GetBody = nil // A dropped connection must show, not be papered over by net/http.
 	if key != "" {
 		req.Header.Set(vendor.HeaderIdempotencyKey, key)
@@ -201,7 +205,7 @@ func TestMessages(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, e.Answers, want.Attempts)
 			require.Equal(t, want.Code, e.Answers[want.Attempts-1].Code)
-			require.Equal(t, len(e.Deliveries), len(e.Receipts))
+			require.Len(t, e.Receipts, len(e.Deliveries))
 		}
 		require.Equal(t, 1, w.summary(t).MaxDeliveriesPerKey)
 	})

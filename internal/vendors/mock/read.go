@@ -65,12 +65,13 @@ type Summary struct {
 	MaxDeliveriesPerKey int            `json:"max_deliveries_per_key"`
 	ReceiptsConfirmed   int            `json:"receipts_confirmed"`
 	ReceiptsUnconfirmed int            `json:"receipts_unconfirmed"`
-	// ReceiptsQueued counts what is still to be posted by this process, extra copies included.
+	// ReceiptsQueued counts what this process still has to post or is posting, extra copies included.
 	ReceiptsQueued int `json:"receipts_queued"`
 }
 
 // Summary reads the whole ledger; it is for tests and operators, not for every second.
 func (s *Server) Summary(ctx context.Context) (Summary, error) {
+	// The queue is asked first: whatever it has let go of by now is in the ledger that is read next.
 	sum := Summary{Answers: map[string]int{}, ReceiptsQueued: s.queue.len()}
 	err := s.ledger.read.QueryRowContext(ctx, `SELECT
 		(SELECT count(*) FROM requests), (SELECT coalesce(sum(asked), 0) FROM requests),
@@ -123,8 +124,8 @@ func (s *Server) Entry(ctx context.Context, key string) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("read answers: %w", err)
 	}
-	e.Deliveries, err = query(ctx, db, `SELECT vendor_ref, communication_id, campaign_id, customer_id, body_sha256, accepted_at
-		FROM deliveries WHERE request = ?`, func(d *DeliveryRow) []any {
+	e.Deliveries, err = query(ctx, db, `SELECT vendor_ref, communication_id, campaign_id, customer_id,
+		body_sha256, accepted_at FROM deliveries WHERE request = ?`, func(d *DeliveryRow) []any {
 		return []any{&d.VendorRef, &d.CommunicationID, &d.CampaignID, &d.CustomerID, &d.BodySHA256, &d.AcceptedAt}
 	}, request)
 	if err != nil {

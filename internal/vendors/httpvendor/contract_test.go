@@ -1,7 +1,6 @@
 package httpvendor_test
 
 import (
-	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/xencrm/xencrm/internal/batch/vendors/httpvendor"
-	"github.com/xencrm/xencrm/internal/batch/vendors/mock"
-	"github.com/xencrm/xencrm/internal/batch/vendors/vendortest"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/vendor"
+	"github.com/xencrm/xencrm/internal/vendors/httpvendor"
+	"github.com/xencrm/xencrm/internal/vendors/mock"
+	"github.com/xencrm/xencrm/internal/vendors/vendortest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,7 +24,10 @@ func TestContract(t *testing.T) {
 	for _, outage := range []mock.Outage{mock.OutageClose, mock.Outage503} {
 		t.Run("OutageBy_"+string(outage), func(t *testing.T) {
 			t.Parallel()
-			vendortest.Exercise(t, func(t *testing.T) vendortest.Harness { return againstMock(t, outage) })
+			vendortest.Exercise(t, func(t *testing.T) vendortest.Harness {
+				t.Helper()
+				return againstMock(t, outage)
+			})
 		})
 	}
 }
@@ -126,7 +128,7 @@ func sendThrough(t *testing.T, client vendor.Client, r vendor.Request) (vendor.C
 			return "", got.Answer
 		}
 		var e *vendor.Error
-		require.True(t, errors.As(err, &e))
+		require.ErrorAs(t, err, &e)
 		if e.Kind == vendor.Permanent || (e.Kind == vendor.Retryable && e.Answer >= r.MaxAttempts) {
 			return e.Code, e.Answer
 		}
