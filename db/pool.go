@@ -87,3 +87,6 @@ func WaitReady(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 	}
 }
+
+// Pool is a pool of connections; packages outside db hold one without importing the driver.
+type Pool = pgxpool.Pool

@@ -105,24 +105,27 @@ type Migrate struct {
 type MockVendor struct {
 	Env
 	Webhook
-	Listen      string        `env:"VENDOR_LISTEN" default:"127.0.0.1:8090" help:"Address to listen on."`
-	Ledger      string        `env:"VENDOR_LEDGER" default:".dev/vendor/ledger.db" help:"SQLite file that survives kill -9."`
-	Seed        uint64        `env:"VENDOR_SEED" default:"1" help:"Outcomes are a function of seed, message and answer number."`
-	SuccessRate float64       `env:"VENDOR_SUCCESS_RATE" default:"0.9" help:"Part of the answers that are successes, 0 to 1."`
-	LatencyMin  time.Duration `env:"VENDOR_LATENCY_MIN" default:"200ms" help:"Shortest answer time."`
-	LatencyMax  time.Duration `env:"VENDOR_LATENCY_MAX" default:"800ms" help:"Longest answer time."`
-	RetryAfter  time.Duration `env:"VENDOR_RETRY_AFTER" default:"1s" help:"Retry-After of refusals that may pass."`
-	ReceiptURL  string        `env:"VENDOR_RECEIPT_URL" placeholder:"http://…/receipts" help:"Where receipts are posted."`
-	ReceiptMin  time.Duration `env:"VENDOR_RECEIPT_MIN" default:"100ms" help:"Shortest time from acceptance to receipt."`
-	ReceiptMax  time.Duration `env:"VENDOR_RECEIPT_MAX" default:"500ms" help:"Longest time from acceptance to receipt."`
-	Duplicates  float64       `env:"VENDOR_RECEIPT_DUPLICATES" default:"0" help:"Mean number of extra copies of each receipt."`
-	Shuffle     bool          `env:"VENDOR_RECEIPT_SHUFFLE" help:"Post receipts in random order."`
+	Listen        string        `env:"VENDOR_LISTEN" default:"127.0.0.1:8090" help:"Address to listen on."`
+	Ledger        string        `env:"VENDOR_LEDGER" default:".dev/vendor/ledger.db" help:"SQLite file that survives kill -9."`
+	Seed          uint64        `env:"VENDOR_SEED" default:"1" help:"Outcomes are a function of seed, message and answer number."`
+	SuccessRate   float64       `env:"VENDOR_SUCCESS_RATE" default:"0.9" help:"Part of the answers that are successes, 0 to 1."`
+	LatencyMin    time.Duration `env:"VENDOR_LATENCY_MIN" default:"200ms" help:"Shortest answer time."`
+	LatencyMax    time.Duration `env:"VENDOR_LATENCY_MAX" default:"800ms" help:"Longest answer time."`
+	RetryAfter    time.Duration `env:"VENDOR_RETRY_AFTER" default:"1s" help:"Retry-After of refusals that may pass."`
+	ReceiptURL    string        `env:"VENDOR_RECEIPT_URL" placeholder:"http://…/receipts" help:"Where receipts are posted."`
+	ReceiptMin    time.Duration `env:"VENDOR_RECEIPT_MIN" default:"100ms" help:"Shortest time from acceptance to receipt."`
+	ReceiptMax    time.Duration `env:"VENDOR_RECEIPT_MAX" default:"500ms" help:"Longest time from acceptance to receipt."`
+	ReceiptCopies float64       `env:"VENDOR_RECEIPT_COPIES" default:"1" help:"Mean number of copies of each receipt."`
+	Shuffle       bool          `env:"VENDOR_RECEIPT_SHUFFLE" help:"Post receipts in random order."`
 }
 
 // Demo configures the whole of it on one machine.
 type Demo struct {
 	Env
-	Dir           string        `env:"XENCRM_DEV_DIR" default:".dev" help:"Where the servers keep their state."`
+	Dir string `env:"XENCRM_DEV_DIR" default:".dev" help:"Where the servers keep their state."`
+	// Binary is started for the roles in place of this program, by programs that are not xencrm.
+	Binary        string        `kong:"-"`
+	BinDir        string        `env:"XENCRM_BIN_DIR" default:".dev/bin" help:"Where the Temporal server is kept once it is built."`
 	Customers     int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
 	VendorLatency string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`
 	Seed          uint64        `env:"DEMO_SEED" default:"1" help:"Seed of customers, orders and the vendor's outcomes."`

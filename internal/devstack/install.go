@@ -2,6 +2,7 @@ package devstack
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,8 +68,11 @@ apt-get -qq update || echo "the package lists could not all be updated" >&2
 apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 `
 
-// installLock is one for the machine: two installers at once would take each other's policy away.
-const installLock = "xencrm-devstack-install.lock"
+// installLock keeps two installers from taking each other's policy away. Each user has one: in a
+// shared temporary directory nobody may open a file of somebody else.
+func installLock() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("xencrm-devstack-install-%d.lock", os.Geteuid()))
+}
 
 // ensureBinaries finds what o needs and installs what is missing.
 func ensureBinaries(ctx context.Context, o *Options) (binaries, error) {
@@ -76,7 +80,7 @@ func ensureBinaries(ctx context.Context, o *Options) (binaries, error) {
 	if len(b.missing(o)) == 0 {
 		return b, nil
 	}
-	lock, err := waitLock(ctx, filepath.Join(os.TempDir(), installLock), 0o666)
+	lock, err := waitLock(ctx, installLock(), 0o600)
 	if err != nil {
 		return b, err
 	}
@@ -93,16 +97,16 @@ func ensureBinaries(ctx context.Context, o *Options) (binaries, error) {
 	b = o.host.find()
 	if left := b.missing(o); len(left) > 0 {
 		return b, errs.Errorf(errs.Unavailable,
-			"%s is installed but its programs were not found: %s", strings.Join(left, " and "), instead(left))
+			"%s installed, but the programs were not found: %s", list(left), instead(left))
 	}
 	return b, nil
 }
 
 func install(ctx context.Context, o *Options, packages []string) error {
-	names := strings.Join(packages, " and ")
+	names := list(packages)
 	if _, err := o.host.lookPath("apt-get"); err != nil {
 		return errs.Errorf(errs.Unavailable,
-			"%s is not installed and there is no apt-get to install it: install it, or %s", names, instead(packages))
+			"%s not found, and there is no apt-get here: install by hand, or %s", names, instead(packages))
 	}
 	args := append([]string{"/bin/sh", "-c", installScript, "install"}, packages...)
 	if !o.host.root {
@@ -111,7 +115,7 @@ func install(ctx context.Context, o *Options, packages []string) error {
 			err = exec.CommandContext(ctx, sudo, "-n", "true").Run()
 		}
 		if err != nil {
-			return errs.Errorf(errs.Unavailable, "%s is not installed and installing needs root: run "+
+			return errs.Errorf(errs.Unavailable, "%s not found, and installing needs root: run "+
 				"'sudo apt-get install --no-install-recommends %s', or %s",
 				names, strings.Join(packages, " "), instead(packages))
 		}
@@ -138,7 +142,16 @@ func instead(packages []string) string {
 			names = append(names, "RABBITMQ_URL")
 		}
 	}
-	return "set " + strings.Join(names, " and ")
+	return "set " + list(names)
+}
+
+// list joins names for a sentence.
+func list(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // lastLine returns the last line of text that says anything.

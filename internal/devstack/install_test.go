@@ -37,14 +37,14 @@ func TestWhatIsMissingIsSaidInOneLine(t *testing.T) {
 			name: "WithoutAPackageManager",
 			host: bareHost(true),
 			o:    Options{Postgres: true, RabbitMQ: true},
-			says: "postgresql and rabbitmq-server is not installed and there is no apt-get to install it: " +
-				"install it, or set CUSTOMER_DATABASE_URL and CAMPAIGN_DATABASE_URL and RABBITMQ_URL",
+			says: "postgresql and rabbitmq-server not found, and there is no apt-get here: " +
+				"install by hand, or set CUSTOMER_DATABASE_URL, CAMPAIGN_DATABASE_URL and RABBITMQ_URL",
 		},
 		{
 			name: "WithoutRoot",
 			host: bareHost(false, "apt-get"),
 			o:    Options{RabbitMQ: true},
-			says: "rabbitmq-server is not installed and installing needs root: run " +
+			says: "rabbitmq-server not found, and installing needs root: run " +
 				"'sudo apt-get install --no-install-recommends rabbitmq-server', or set RABBITMQ_URL",
 		},
 	}

@@ -64,6 +64,7 @@ func (p *place) elsewhere(real string) (string, error) {
 		if !p.tenant.reaches(state) || !p.tenant.owns(state) {
 			continue
 		}
+		sweep(base, state)
 		if linkErr != nil || target != state {
 			if err := p.moveTo(link, state); err != nil {
 				return "", err
@@ -91,7 +92,31 @@ func (p *place) moveTo(link, state string) error {
 	if err := os.Symlink(state, link); err != nil {
 		return unwritable(link, err)
 	}
-	return nil
+	return writeFile(filepath.Join(state, originFile), []byte(link))
+}
+
+// originFile names the link that leads to a directory elsewhere.
+const originFile = "origin"
+
+// sweep removes the directories below base whose link is gone, and with it the directory that they
+// belonged to: nobody would ever find them again. What cannot be removed stays for the next time.
+func sweep(base, keep string) {
+	states, err := filepath.Glob(filepath.Join(base, "*"))
+	if err != nil {
+		return
+	}
+	for _, state := range states {
+		link, err := os.ReadFile(filepath.Join(state, originFile))
+		if err != nil || state == keep {
+			continue
+		}
+		if target, err := os.Readlink(string(link)); err == nil && target == state {
+			continue
+		}
+		if len(strays(state)) == 0 {
+			_ = os.RemoveAll(state)
+		}
+	}
 }
 
 // clear throws away what the servers kept, and the ports and passwords with it.

@@ -54,3 +54,24 @@ type Delivery struct {
 	Redelivered bool
 	Body        []byte
 }
+
+// Properties gives what the quarantine keeps beside the body: the headers, and under "amqp." names
+// everything else that a replay needs.
+func (d Delivery) Properties() map[string]string {
+	out := make(map[string]string, len(d.Headers))
+	for k, v := range d.Headers {
+		out[k] = v
+	}
+	for k, v := range map[string]string{
+		"amqp.exchange": d.Exchange, "amqp.routing_key": d.Key, "amqp.correlation_id": d.CorrelationID,
+		"amqp.content_type": d.ContentType, "amqp.content_encoding": d.ContentEncoding,
+	} {
+		if v != "" {
+			out[k] = v
+		}
+	}
+	if !d.Timestamp.IsZero() {
+		out["amqp.timestamp"] = d.Timestamp.UTC().Format(time.RFC3339)
+	}
+	return out
+}

@@ -78,11 +78,13 @@ func (b *DeferOutboxBatchResults) Close() error {
 	return b.br.Close()
 }
 
-const insertCustomer = `-- name: InsertCustomer :batchexec
+const insertCustomer = `-- name: InsertCustomer :batchone
 INSERT INTO customers (customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at,
                        opening_spend, opening_visits, opening_last_order_at, status, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
         $9, $10, $11, $12, $13)
+ON CONFLICT (email) DO NOTHING
+RETURNING version
 `
 
 type InsertCustomerBatchResults struct {
@@ -107,6 +109,7 @@ type InsertCustomerParams struct {
 	Version            int64
 }
 
+// Gives no row when someone else has just made a customer of that address.
 func (q *Queries) InsertCustomer(ctx context.Context, arg []InsertCustomerParams) *InsertCustomerBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range arg {
@@ -131,18 +134,20 @@ func (q *Queries) InsertCustomer(ctx context.Context, arg []InsertCustomerParams
 	return &InsertCustomerBatchResults{br, len(arg), false}
 }
 
-func (b *InsertCustomerBatchResults) Exec(f func(int, error)) {
+func (b *InsertCustomerBatchResults) QueryRow(f func(int, int64, error)) {
 	defer b.br.Close()
 	for t := 0; t < b.tot; t++ {
+		var version int64
 		if b.closed {
 			if f != nil {
-				f(t, ErrBatchAlreadyClosed)
+				f(t, version, ErrBatchAlreadyClosed)
 			}
 			continue
 		}
-		_, err := b.br.Exec()
+		row := b.br.QueryRow()
+		err := row.Scan(&version)
 		if f != nil {
-			f(t, err)
+			f(t, version, err)
 		}
 	}
 }

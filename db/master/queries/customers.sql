@@ -7,11 +7,14 @@ WHERE email = ANY (@emails::text[])
 ORDER BY email
 FOR UPDATE;
 
--- name: InsertCustomer :batchexec
+-- name: InsertCustomer :batchone
+-- Gives no row when someone else has just made a customer of that address.
 INSERT INTO customers (customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at,
                        opening_spend, opening_visits, opening_last_order_at, status, version)
 VALUES (@customer_id, @name, @email, @phone, @total_spend, @total_visits, @total_orders, @last_order_at,
-        @opening_spend, @opening_visits, @opening_last_order_at, @status, @version);
+        @opening_spend, @opening_visits, @opening_last_order_at, @status, @version)
+ON CONFLICT (email) DO NOTHING
+RETURNING version;
 
 -- name: UpdateCustomer :batchexec
 UPDATE customers

@@ -96,6 +96,12 @@ func Own(t testing.TB, o devstack.Options) *devstack.Stack {
 	skipShort(t)
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
+		// When we are root, the servers' own account must get there.
+		for _, dir := range []string{o.Dir, filepath.Dir(o.Dir)} {
+			if err := os.Chmod(dir, 0o711); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if o.BinDir == "" {
 		o.BinDir = filepath.Join(checkout(t), ".dev", "bin")
@@ -124,10 +130,11 @@ func address(t testing.TB, server, key string) string {
 	skipShort(t)
 	file := os.Getenv(stackVariable)
 	if file == "" {
-		var err error
-		if file, err = alone[server](); err != nil {
+		own, err := alone[server]()
+		if err != nil {
 			t.Fatalf("start %s for this test: %v", server, err)
 		}
+		file = own.envFile
 	}
 	env, err := devstack.ReadEnv(file)
 	if err != nil {

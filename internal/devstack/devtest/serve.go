@@ -17,55 +17,59 @@ import (
 // slots is how many test processes can have a stack of their own of the same kind.
 const slots = 64
 
-// alone starts each kind of server at most once per test process and returns the file with its
-// addresses.
-var alone = map[string]func() (string, error){ //nolint:gochecknoglobals // Once per process is the point; never assigned again.
-	"postgres": sync.OnceValues(func() (string, error) { return serve("postgres") }),
-	"rabbitmq": sync.OnceValues(func() (string, error) { return serve("rabbitmq") }),
-	"temporal": sync.OnceValues(func() (string, error) { return serve("temporal") }),
+// served is a server that was started for this process alone.
+type served struct {
+	envFile string
+	// input is the write end of the server's standard input. It is here so that the garbage
+	// collector does not close it: the server ends when it closes.
+	input *os.File
+}
+
+// alone starts each kind of server at most once per test process.
+var alone = map[string]func() (served, error){ //nolint:gochecknoglobals // Once per process is the point; never assigned again.
+	"postgres": sync.OnceValues(func() (served, error) { return serve("postgres") }),
+	"rabbitmq": sync.OnceValues(func() (served, error) { return serve("rabbitmq") }),
+	"temporal": sync.OnceValues(func() (served, error) { return serve("temporal") }),
 }
 
 // serve runs teststack as a process of its own that ends when this one does, because the pipe to
 // its input closes then: a test process has no last moment at which it could stop a server, and
 // goroutines of ours would show up as leaks in the tests of its packages.
-func serve(server string) (envFile string, err error) {
+func serve(server string) (served, error) {
 	root, err := devstack.Checkout()
 	if err != nil {
-		return "", err
+		return served{}, err
 	}
 	dir, release, err := takeSlot(filepath.Join(root, ".dev", "test"), server)
 	if err != nil {
-		return "", err
+		return served{}, err
 	}
 	defer release()
-	envFile = filepath.Join(dir, "env")
+	envFile := filepath.Join(dir, "env")
 	logPath := filepath.Join(dir, "teststack.log")
 	log, err := os.Create(logPath)
 	if err != nil {
-		return "", fmt.Errorf("create the log: %w", err)
+		return served{}, fmt.Errorf("create the log: %w", err)
 	}
 	defer log.Close() //nolint:errcheck // The child has a copy.
-	// Bare descriptors: the write end stays open until the process ends, whatever the garbage
-	// collector does, and no other child inherits it.
-	var pipe [2]int
-	if err := syscall.Pipe2(pipe[:], syscall.O_CLOEXEC); err != nil {
-		return "", fmt.Errorf("make a pipe: %w", err)
+	output, input, err := os.Pipe()
+	if err != nil {
+		return served{}, fmt.Errorf("make a pipe: %w", err)
 	}
-	input := os.NewFile(uintptr(pipe[0]), "teststack-input")
-	defer input.Close() //nolint:errcheck // The child has a copy.
+	defer output.Close() //nolint:errcheck // The child has a copy.
 	cmd := exec.Command("go", "run", "./internal/devstack/cmd/teststack", "-serve", "-only", server, "-dir", dir)
 	cmd.Dir = root
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, log, log
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = output, log, log
 	// A Ctrl-C in the terminal ends the test; the server follows through the pipe.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
-		return "", fmt.Errorf("start teststack: %w", err)
+		return served{}, fmt.Errorf("start teststack: %w", err)
 	}
 	if err := waitServed(cmd.Process.Pid, envFile); err != nil {
 		said, readErr := os.ReadFile(logPath)
-		return "", errors.Join(err, readErr, errors.New(strings.TrimSpace(string(said))))
+		return served{}, errors.Join(err, readErr, errors.New(strings.TrimSpace(string(said))))
 	}
-	return envFile, nil
+	return served{envFile: envFile, input: input}, nil
 }
 
 // takeSlot finds a directory that no other test process uses. The slot is held until release,

@@ -1,0 +1,94 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/customer"
+	"github.com/xencrm/xencrm/internal/event"
+)
+
+// Customers queues posted customers and orders. It validates before it looks at the broker (D51),
+// and success means that the broker confirmed.
+type Customers interface {
+	AcceptCustomer(ctx context.Context, raw []byte, idempotencyKey string) (customer.AcceptedCustomer, error)
+	AcceptOrder(ctx context.Context, raw []byte, idempotencyKey string) (customer.AcceptedOrder, error)
+}
+
+// Segments keeps segments and counts audiences.
+type Segments interface {
+	Create(ctx context.Context, in campaign.SegmentInput) (campaign.Segment, error)
+	Update(ctx context.Context, id uuid.UUID, in campaign.SegmentInput) (campaign.Segment, error)
+	Delete(ctx context.Context, id uuid.UUID) ([]campaign.Ref, error)
+	Get(ctx context.Context, id uuid.UUID) (campaign.Segment, error)
+	List(ctx context.Context) ([]campaign.Segment, error)
+	Count(ctx context.Context, rules json.RawMessage) (int, error)
+	Sample(ctx context.Context, rules json.RawMessage, limit int) ([]campaign.SampleCustomer, error)
+}
+
+// Campaigns keeps and launches campaigns.
+type Campaigns interface {
+	Create(ctx context.Context, in campaign.CreateInput) (campaign.Campaign, error)
+	Get(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
+	List(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error)
+	Recent(ctx context.Context, limit int) ([]campaign.Campaign, error)
+	Controls
+}
+
+// Controls steers a campaign.
+type Controls interface {
+	Launch(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
+	Pause(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
+	Resume(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
+	Cancel(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
+	SetRate(ctx context.Context, id uuid.UUID, perSecond float64) (campaign.Progress, error)
+	RetryFailed(ctx context.Context, id uuid.UUID) (campaign.Campaign, int, error)
+	Progress(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
+}
+
+// ReceiptPublisher hands receipts to the broker, in as many messages as suit the consumer; nil means
+// that all are confirmed.
+type ReceiptPublisher interface {
+	PublishReceipts(ctx context.Context, receipts []event.Receipt) error
+}
+
+// Deps are what New needs. Every field but Version is required.
+type Deps struct {
+	Customers Customers
+	Segments  Segments
+	Campaigns Campaigns
+	Dashboard campaign.Dashboard
+	Receipts  ReceiptPublisher
+	// Readiness names the dependencies and checks them; a check must honour its context.
+	Readiness map[string]func(context.Context) error
+	// WebhookSecret signs the vendor's receipts, as Standard Webhooks write it: whsec_ and base64.
+	WebhookSecret string
+	Logger        *slog.Logger
+	// Version is the build, shown by /healthz.
+	Version string
+	Now     func() time.Time
+}
+
+// Validate lists everything that is missing or unusable. Start-up calls it; New assumes it.
+func (d Deps) Validate() error {
+	var faults []error
+	for name, missing := range map[string]bool{
+		"Customers": d.Customers == nil, "Segments": d.Segments == nil, "Campaigns": d.Campaigns == nil,
+		"Dashboard": d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
+	} {
+		if missing {
+			faults = append(faults, fmt.Errorf("api: %s is not set", name))
+		}
+	}
+	if _, err := newSignatures(d.WebhookSecret); err != nil {
+		faults = append(faults, fmt.Errorf("api: webhook secret: %w", err))
+	}
+	return errors.Join(faults...)
+}

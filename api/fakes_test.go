@@ -1,0 +1,137 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/customer"
+	"github.com/xencrm/xencrm/internal/event"
+)
+
+// The fakes call one function per method. A test sets those that it expects to be called; a nil one
+// panics, which the API answers with 500, so that an unexpected call fails the test.
+
+type fakeCustomers struct {
+	acceptCustomer func(ctx context.Context, raw []byte, key string) (customer.AcceptedCustomer, error)
+	acceptOrder    func(ctx context.Context, raw []byte, key string) (customer.AcceptedOrder, error)
+}
+
+func (f *fakeCustomers) AcceptCustomer(ctx context.Context, raw []byte, key string) (customer.AcceptedCustomer, error) {
+	return f.acceptCustomer(ctx, raw, key)
+}
+
+func (f *fakeCustomers) AcceptOrder(ctx context.Context, raw []byte, key string) (customer.AcceptedOrder, error) {
+	return f.acceptOrder(ctx, raw, key)
+}
+
+type fakeSegments struct {
+	create func(ctx context.Context, in campaign.SegmentInput) (campaign.Segment, error)
+	update func(ctx context.Context, id uuid.UUID, in campaign.SegmentInput) (campaign.Segment, error)
+	remove func(ctx context.Context, id uuid.UUID) ([]campaign.Ref, error)
+	get    func(ctx context.Context, id uuid.UUID) (campaign.Segment, error)
+	list   func(ctx context.Context) ([]campaign.Segment, error)
+	count  func(ctx context.Context, rules json.RawMessage) (int, error)
+	sample func(ctx context.Context, rules json.RawMessage, limit int) ([]campaign.SampleCustomer, error)
+}
+
+func (f *fakeSegments) Create(ctx context.Context, in campaign.SegmentInput) (campaign.Segment, error) {
+	return f.create(ctx, in)
+}
+
+func (f *fakeSegments) Update(ctx context.Context, id uuid.UUID, in campaign.SegmentInput) (campaign.Segment, error) {
+	return f.update(ctx, id, in)
+}
+
+func (f *fakeSegments) Delete(ctx context.Context, id uuid.UUID) ([]campaign.Ref, error) {
+	return f.remove(ctx, id)
+}
+
+func (f *fakeSegments) Get(ctx context.Context, id uuid.UUID) (campaign.Segment, error) {
+	return f.get(ctx, id)
+}
+
+func (f *fakeSegments) List(ctx context.Context) ([]campaign.Segment, error) { return f.list(ctx) }
+
+func (f *fakeSegments) Count(ctx context.Context, rules json.RawMessage) (int, error) {
+	return f.count(ctx, rules)
+}
+
+func (f *fakeSegments) Sample(ctx context.Context, rules json.RawMessage, limit int) ([]campaign.SampleCustomer, error) {
+	return f.sample(ctx, rules, limit)
+}
+
+type fakeCampaigns struct {
+	create      func(ctx context.Context, in campaign.CreateInput) (campaign.Campaign, error)
+	get         func(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
+	list        func(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error)
+	recent      func(ctx context.Context, limit int) ([]campaign.Campaign, error)
+	launch      func(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
+	steer       func(ctx context.Context, verb string, id uuid.UUID) (campaign.Progress, error)
+	setRate     func(ctx context.Context, id uuid.UUID, rate float64) (campaign.Progress, error)
+	retryFailed func(ctx context.Context, id uuid.UUID) (campaign.Campaign, int, error)
+}
+
+func (f *fakeCampaigns) Create(ctx context.Context, in campaign.CreateInput) (campaign.Campaign, error) {
+	return f.create(ctx, in)
+}
+
+func (f *fakeCampaigns) Get(ctx context.Context, id uuid.UUID) (campaign.Campaign, error) {
+	return f.get(ctx, id)
+}
+
+func (f *fakeCampaigns) List(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error) {
+	return f.list(ctx, p)
+}
+
+func (f *fakeCampaigns) Recent(ctx context.Context, limit int) ([]campaign.Campaign, error) {
+	return f.recent(ctx, limit)
+}
+
+func (f *fakeCampaigns) Launch(ctx context.Context, id uuid.UUID) (campaign.Campaign, error) {
+	return f.launch(ctx, id)
+}
+
+func (f *fakeCampaigns) Pause(ctx context.Context, id uuid.UUID) (campaign.Progress, error) {
+	return f.steer(ctx, "pause", id)
+}
+
+func (f *fakeCampaigns) Resume(ctx context.Context, id uuid.UUID) (campaign.Progress, error) {
+	return f.steer(ctx, "resume", id)
+}
+
+func (f *fakeCampaigns) Cancel(ctx context.Context, id uuid.UUID) (campaign.Progress, error) {
+	return f.steer(ctx, "cancel", id)
+}
+
+func (f *fakeCampaigns) Progress(ctx context.Context, id uuid.UUID) (campaign.Progress, error) {
+	return f.steer(ctx, "progress", id)
+}
+
+func (f *fakeCampaigns) SetRate(ctx context.Context, id uuid.UUID, rate float64) (campaign.Progress, error) {
+	return f.setRate(ctx, id, rate)
+}
+
+func (f *fakeCampaigns) RetryFailed(ctx context.Context, id uuid.UUID) (campaign.Campaign, int, error) {
+	return f.retryFailed(ctx, id)
+}
+
+type fakeDashboard struct {
+	rows func(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.DashboardRow], error)
+}
+
+func (f *fakeDashboard) DashboardRows(
+	ctx context.Context, p campaign.PageRequest,
+) (campaign.Page[campaign.DashboardRow], error) {
+	return f.rows(ctx, p)
+}
+
+type fakePublisher struct {
+	publish func(ctx context.Context, receipts []event.Receipt) error
+}
+
+func (f *fakePublisher) PublishReceipts(ctx context.Context, receipts []event.Receipt) error {
+	return f.publish(ctx, receipts)
+}

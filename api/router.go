@@ -1,0 +1,90 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+)
+
+// contractVersion is the version of the API, not of the build: it rises when a client can tell.
+const contractVersion = "1.0.0"
+
+// routes is what the route table is written on.
+type routes struct {
+	api           huma.API
+	log           *slog.Logger
+	problemSchema *huma.Schema
+}
+
+// New makes the handler of the whole API. It assumes that d.Validate found nothing; with an
+// unusable webhook secret it refuses every receipt.
+func New(d Deps) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.RedirectTrailingSlash = false
+	engine.HandleMethodNotAllowed = true
+	// gin believes X-Forwarded-For from anyone unless told otherwise; nil cannot be refused.
+	_ = engine.SetTrustedProxies(nil)
+
+	// The order matters: a panic has a request id and a log line, and a refusal has the headers.
+	engine.Use(nameRequest, logRequests(d.Logger), secureHeaders, recoverPanics(d.Logger), checkRequest)
+	engine.NoRoute(func(c *gin.Context) {
+		abort(c, newProblem(http.StatusNotFound, typeNotFound, "There is no such route"))
+	})
+	engine.NoMethod(func(c *gin.Context) {
+		abort(c, newProblem(http.StatusMethodNotAllowed, typeMethod, "The route does not take this method; see Allow"))
+	})
+
+	config := huma.DefaultConfig("XenCRM", contractVersion)
+	config.CreateHooks = nil // they would put $schema into every body
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
+	r := &routes{api: humagin.New(engine, config), log: d.Logger}
+	r.problemSchema = config.Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
+	r.api.UseMiddleware(takeBody)
+	r.table(d)
+	r.serveDocument(engine)
+	return engine
+}
+
+// table is every route there is, beside the document itself; words.go says what each is for.
+func (r *routes) table(d Deps) {
+	h := health{d}
+	add(r, get("/health", "health"), h.report)
+	add(r, get("/healthz", "alive"), h.alive)
+	add(r, get("/readyz", "ready"), h.ready)
+
+	i := ingest{d.Customers}
+	add(r, post("/customers", "postCustomer").gives(http.StatusAccepted).upTo(maxIngestBody), i.customer)
+	add(r, post("/orders", "postOrder").gives(http.StatusAccepted).upTo(maxIngestBody), i.order)
+	add(r, post("/receipts", "postReceipts").gives(http.StatusAccepted), newReceipts(d).take)
+
+	s := segments{d.Segments}
+	add(r, get("/api/segments", "listSegments"), s.list)
+	add(r, post("/api/segments", "createSegment").gives(http.StatusCreated), s.create)
+	add(r, post("/api/segments/preview", "countAudience"), s.count)
+	add(r, get("/api/segments/preview", "sampleAudience"), s.sample)
+	add(r, get("/api/segments/{segmentId}", "getSegment"), s.get)
+	add(r, put("/api/segments/{segmentId}", "updateSegment"), s.update)
+	add(r, del("/api/segments/{segmentId}", "deleteSegment"), s.remove)
+
+	c := campaigns{d.Campaigns}
+	add(r, get("/api/campaigns", "listCampaigns"), c.list)
+	add(r, post("/api/campaigns", "createCampaign").gives(http.StatusCreated), c.create)
+	add(r, get("/api/campaigns/{id}", "getCampaign"), c.get)
+	add(r, get("/api/campaigns/{id}/progress", "getProgress"), c.steer(d.Campaigns.Progress))
+	add(r, post("/api/campaigns/{id}/launch", "launchCampaign"), c.launch)
+	add(r, post("/api/campaigns/{id}/pause", "pauseCampaign"), c.steer(d.Campaigns.Pause))
+	add(r, post("/api/campaigns/{id}/resume", "resumeCampaign"), c.steer(d.Campaigns.Resume))
+	add(r, post("/api/campaigns/{id}/cancel", "cancelCampaign"), c.steer(d.Campaigns.Cancel))
+	add(r, post("/api/campaigns/{id}/rate", "setRate"), c.setRate)
+	add(r, post("/api/campaigns/{id}/retry-failed", "retryFailed"), c.retryFailed)
+
+	f := figures{d.Campaigns, d.Dashboard}
+	add(r, get("/api/campaignstats", "campaignStats"), f.campaignStats)
+	add(r, get("/api/dashapi", "dashboard"), f.dashboardRows)
+}

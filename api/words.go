@@ -1,0 +1,91 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+)
+
+// The sections of the document, in its order.
+const (
+	tagIngest    = "Ingest"
+	tagSegments  = "Segments"
+	tagCampaigns = "Campaigns"
+	tagFigures   = "Figures"
+	tagHealth    = "Health"
+)
+
+// words are what an operation says of itself.
+type words struct {
+	tag     string
+	summary string
+	// failure is shown when the fault is ours; the reference has one such text for every route.
+	failure string
+	// errors are the statuses that the operation has beyond those that follow from its shape.
+	errors []int
+}
+
+// wordsOf gives the words of an operation by its id.
+func wordsOf(id string) words {
+	absent, conflict, away := []int{http.StatusNotFound}, []int{http.StatusConflict}, []int{http.StatusServiceUnavailable}
+	return map[string]words{
+		"health": {tagHealth, "The reference's health answer, but true", "Failed to look", nil},
+		"alive":  {tagHealth, "Whether the process lives", "Failed to look", nil},
+		"ready":  {tagHealth, "Whether every dependency answers", "Failed to look", away},
+
+		"postCustomer": {
+			tagIngest, "Queue a new or changed customer", "Internal server error while processing customer data", nil,
+		},
+		"postOrder": {tagIngest, "Queue an order", "Internal server error while processing order data", absent},
+		"postReceipts": {
+			tagIngest, "Take delivery receipts of the vendor, signed as Standard Webhooks describe",
+			"Failed to take receipts",
+			[]int{http.StatusUnauthorized},
+		},
+
+		"listSegments":   {tagSegments, "List all segments, newest first", "Failed to fetch segments", nil},
+		"createSegment":  {tagSegments, "Save a segment", "Failed to create segment", nil},
+		"countAudience":  {tagSegments, "Count the customers that rules match", "Failed to preview audience size", nil},
+		"sampleAudience": {tagSegments, "Show some customers that rules match", "Failed to get sample customers", nil},
+		"getSegment":     {tagSegments, "Get one segment", "Failed to fetch segment", nil},
+		"updateSegment":  {tagSegments, "Replace a segment", "Failed to update segment", nil},
+		"deleteSegment":  {tagSegments, "Delete a segment that no campaign uses", "Failed to delete segment", conflict},
+
+		"listCampaigns": {tagCampaigns, "List campaigns, newest first", "Failed to fetch campaigns", nil},
+		"createCampaign": {
+			tagCampaigns, "Create a campaign and launch it", "Failed to create campaign",
+			slices.Concat(absent, conflict),
+		},
+		"getCampaign":    {tagCampaigns, "Get one campaign with its books", "Failed to fetch campaign", nil},
+		"getProgress":    {tagCampaigns, "Get how far a campaign is", "Failed to fetch progress", nil},
+		"launchCampaign": {tagCampaigns, "Launch a draft", "Failed to launch campaign", conflict},
+		"pauseCampaign":  {tagCampaigns, "Stop new sends; those in flight finish", "Failed to pause campaign", conflict},
+		"resumeCampaign": {tagCampaigns, "Go on where pause stopped", "Failed to resume campaign", conflict},
+		"cancelCampaign": {tagCampaigns, "Send no more; book the rest as cancelled", "Failed to cancel campaign", conflict},
+		"setRate":        {tagCampaigns, "Change the pace", "Failed to change the rate", conflict},
+		"retryFailed": {
+			tagCampaigns, "Send again what failed for a reason that may pass", "Failed to retry campaign", conflict,
+		},
+
+		"campaignStats": {tagFigures, "The newest campaigns with their results", "Failed to fetch", nil},
+		"dashboard":     {tagFigures, "Customers, newest synchronised first", "Failed to fetch logs", nil},
+	}[id]
+}
+
+// describe names the problem types that a status can carry.
+func describe(status int) string {
+	return map[int]string{
+		http.StatusBadRequest: "The request cannot be read (`" + typeMalformed +
+			"`) or breaks a rule of the reference (`" + typeValidation + "`).",
+		http.StatusUnauthorized:          "No valid credential (`" + typeUnauthorize + "`).",
+		http.StatusNotFound:              "There is no such thing (`" + typeNotFound + "`).",
+		http.StatusConflict:              "The state forbids it (`" + typeConflict + "`).",
+		http.StatusRequestTimeout:        "The body did not come in time (`" + typeTimeout + "`).",
+		http.StatusRequestEntityTooLarge: "The body is too large (`" + typeTooLarge + "`).",
+		http.StatusUnsupportedMediaType:  "The body is not plain JSON (`" + typeMediaType + "`).",
+		http.StatusUnprocessableEntity:   "The input is well-formed but not valid (`" + typeValidation + "`).",
+		http.StatusTooManyRequests:       "Too many requests (`" + typeRateLimited + "`); see Retry-After.",
+		http.StatusInternalServerError:   "A fault of ours (`" + typeInternal + "`).",
+		http.StatusServiceUnavailable: "A dependency is away and nothing was changed (`" + typeUnavailable +
+			"`), or the outcome is not known (`" + typeUnknown + "`); see Retry-After.",
+	}[status]
+}

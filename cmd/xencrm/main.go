@@ -1,0 +1,51 @@
+// Command xencrm is every role of XenCRM in one binary: see `xencrm --help`.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/xencrm/xencrm/internal/errs"
+)
+
+// exitConfig is what sysexits.h calls EX_CONFIG: whoever started us has to change something.
+const exitConfig = 78
+
+// cli lists the roles.
+type cli struct {
+	API        apiCmd        `cmd:"" help:"Serve the REST API."`
+	Worker     workerCmd     `cmd:"" help:"Run campaign workflows and send messages."`
+	Consumer   consumerCmd   `cmd:"" help:"Consume customers, orders, projection events and receipts from RabbitMQ."`
+	Relay      relayCmd      `cmd:"" help:"Publish the outbox, and start campaigns whose start was postponed."`
+	MockVendor mockVendorCmd `cmd:"" help:"Serve a message vendor that delivers nothing, for development."`
+	Migrate    migrateCmd    `cmd:"" help:"Bring the databases and Temporal's search attributes up to date."`
+	Demo       demoCmd       `cmd:"" help:"Run everything on this machine and launch a campaign."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	k := kong.Parse(&c, kong.Name("xencrm"),
+		kong.Description("CRM campaign engine in which every recipient is accounted for."),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
+	if err := k.Run(); err != nil {
+		stop()
+		os.Exit(report(err))
+	}
+}
+
+// report tells the error and gives the exit code: 78 when the configuration is at fault, else 1.
+func report(err error) int {
+	fmt.Fprintln(os.Stderr, "xencrm:", err)
+	if coded, ok := errors.AsType[*errs.Error](err); ok && coded.Code == errs.Invalid {
+		return exitConfig
+	}
+	return 1
+}

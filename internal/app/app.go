@@ -1,0 +1,109 @@
+// Package app assembles each role from its parts: it opens what the role needs, in order, runs its
+// services until the context ends, and closes in the reverse order. The commands, the demo and the
+// end-to-end tests all go through it.
+package app
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/xencrm/xencrm/activities"
+	"github.com/xencrm/xencrm/db"
+	"github.com/xencrm/xencrm/db/business"
+	"github.com/xencrm/xencrm/db/master"
+	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/config"
+	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/runner"
+)
+
+// The stores satisfy the ports of packages that do not know them.
+var (
+	_ activities.AudienceStore  = (*business.Store)(nil)
+	_ activities.MessageStore   = (*business.Store)(nil)
+	_ activities.BooksStore     = (*business.Store)(nil)
+	_ activities.AnswerRecorder = (*business.Recorder)(nil)
+	_ campaign.Store            = (*business.Store)(nil)
+	_ campaign.SegmentStore     = (*business.Store)(nil)
+	_ campaign.AudienceReader   = (*business.Store)(nil)
+	_ campaign.Dashboard        = (*business.Store)(nil)
+)
+
+// NewLogger logs as JSON to standard error, one line an event.
+func NewLogger(role string, e config.Env) *slog.Logger {
+	level := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}[strings.ToLower(e.LogLevel)]
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("role", role)
+}
+
+// role holds what a role has opened.
+type role struct {
+	name    string
+	log     *slog.Logger
+	cleanup []func()
+}
+
+func newRole(name string, log *slog.Logger) *role { return &role{name: name, log: log} }
+
+// onClose adds something to be closed, before everything that was opened earlier.
+func (r *role) onClose(fn func()) { r.cleanup = append(r.cleanup, fn) }
+
+func (r *role) close() {
+	for i := len(r.cleanup) - 1; i >= 0; i-- {
+		r.cleanup[i]()
+	}
+}
+
+// schema is a database that a role needs at exactly its own version.
+type schema struct {
+	what       string
+	dsn        string
+	migrations fs.FS
+	conns      int32
+}
+
+func masterSchema(dsn string) schema {
+	return schema{what: "master database", dsn: dsn, migrations: master.Migrations()}
+}
+
+func businessSchema(dsn string) schema {
+	return schema{what: "business database", dsn: dsn, migrations: business.Migrations()}
+}
+
+// open waits for the database and refuses one whose schema is older or newer than this binary.
+func (r *role) open(ctx context.Context, s schema) (*db.Pool, error) {
+	pool, err := db.Open(ctx, s.dsn, db.PoolOptions{Name: "xencrm-" + r.name, MaxConns: s.conns})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.what, err)
+	}
+	r.onClose(pool.Close)
+	err = runner.Retry(ctx, r.log, s.what, errs.Retryable, func(ctx context.Context) error {
+		return db.CheckSchema(ctx, s.dsn, s.migrations)
+	})
+	return pool, err
+}
+
+// dial makes a Temporal client that connects when it is first used, so that a role starts also while
+// Temporal is away.
+func (r *role) dial(t config.Temporal) (client.Client, error) {
+	c, err := client.NewLazyClient(client.Options{
+		HostPort: t.TemporalAddress, Namespace: t.TemporalNamespace,
+		Logger:   log.NewStructuredLogger(r.log),
+		Identity: fmt.Sprintf("%s-%d", r.name, os.Getpid()),
+		// Compressing a few hundred bytes costs more than it saves on a local or regional network.
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+	})
+	if err != nil {
+		return nil, errs.Errorf(errs.Invalid, "Temporal at %s: %w", t.TemporalAddress, err)
+	}
+	r.onClose(c.Close)
+	return c, nil
+}

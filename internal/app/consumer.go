@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/xencrm/xencrm/db/business"
+	"github.com/xencrm/xencrm/db/master"
+	"github.com/xencrm/xencrm/internal/config"
+	"github.com/xencrm/xencrm/internal/engine"
+	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/ingest"
+	"github.com/xencrm/xencrm/internal/projection"
+	"github.com/xencrm/xencrm/internal/rabbit"
+	"github.com/xencrm/xencrm/internal/receipts"
+	"github.com/xencrm/xencrm/internal/runner"
+)
+
+// receiptBatch is how many messages one transaction takes in: at up to 100 receipts each, more would
+// hold row locks for longer than a send should wait.
+const receiptBatch = 20
+
+// Consumer consumes every queue until ctx ends.
+func Consumer(ctx context.Context, cfg config.Consumer, log *slog.Logger) error {
+	r := newRole("consumer", log)
+	defer r.close()
+	masterPool, err := r.open(ctx, masterSchema(cfg.MasterURL))
+	if err != nil {
+		return err
+	}
+	businessPool, err := r.open(ctx, businessSchema(cfg.BusinessURL))
+	if err != nil {
+		return err
+	}
+	temporal, err := r.dial(cfg.Temporal)
+	if err != nil {
+		return err
+	}
+	customers, store := master.New(masterPool), business.New(businessPool)
+	notifier := receipts.NewCoalescer(engine.New(temporal), store, log)
+	posted := ingest.NewHandler(customers, time.Now)
+	services := []runner.Service{{Name: "notifier", Run: notifier.Run}}
+	for _, c := range []rabbit.ConsumerConfig{
+		{Queue: event.QueueCustomers, Handle: posted.Customers, Quarantine: customers, Ready: customers.Ping},
+		{Queue: event.QueueOrders, Handle: posted.Orders, Quarantine: customers, Ready: customers.Ping},
+		{Queue: event.QueueCustomersMV, Handle: projection.NewHandler(store).Handle, Quarantine: store, Ready: store.Ping},
+		{
+			Queue: event.QueueReceipts, Quarantine: store, Ready: store.Ping, MaxBatch: receiptBatch,
+			Handle: receipts.NewHandler(store, store, notifier, time.Now).Handle,
+		},
+	} {
+		c.URL, c.Name, c.Log = cfg.RabbitURL, "xencrm-consumer", log
+		consumer, err := rabbit.NewConsumer(c)
+		if err != nil {
+			return err
+		}
+		services = append(services, runner.Service{Name: c.Queue, Run: consumer.Run})
+	}
+	log.InfoContext(ctx, "ready")
+	return runner.Run(ctx, services...)
+}

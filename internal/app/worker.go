@@ -1,0 +1,51 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/xencrm/xencrm/activities"
+	"github.com/xencrm/xencrm/db/business"
+	"github.com/xencrm/xencrm/internal/config"
+	"github.com/xencrm/xencrm/internal/runner"
+	"github.com/xencrm/xencrm/internal/vendors/httpvendor"
+	"github.com/xencrm/xencrm/worker"
+)
+
+// Worker runs campaign workflows and sends until ctx ends; sends under way are finished first.
+func Worker(ctx context.Context, cfg config.Worker, log *slog.Logger) error {
+	r := newRole("worker", log)
+	defer r.close()
+	s := businessSchema(cfg.BusinessURL)
+	s.conns = cfg.DBConns
+	pool, err := r.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	temporal, err := r.dial(cfg.Temporal)
+	if err != nil {
+		return err
+	}
+	vendor, err := httpvendor.New(httpvendor.Config{
+		BaseURL: cfg.VendorURL, Token: cfg.VendorToken, Timeout: cfg.VendorTimeout, MaxIdleConns: cfg.MaxSends,
+	})
+	if err != nil {
+		return err
+	}
+	store := business.New(pool)
+	answers := business.NewRecorder(store)
+	r.onClose(answers.Close)
+	acts := activities.New(activities.Deps{
+		Audience: store, Messages: store, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
+	})
+	w := worker.New(temporal, acts, worker.Options{MaxSends: cfg.MaxSends})
+	always := func(error) bool { return ctx.Err() == nil }
+	if err := runner.Retry(ctx, log, "Temporal", always, func(context.Context) error { return w.Start() }); err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "ready", "task_queue", "campaigns", "max_sends", cfg.MaxSends)
+	<-ctx.Done()
+	w.Stop()
+	return nil
+}

@@ -1,0 +1,88 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// client calls the public REST API, as any user's program would.
+type client struct {
+	base string
+	http *http.Client
+}
+
+func newClient(base string) *client {
+	return &client{base: base, http: &http.Client{
+		Timeout:   15 * time.Second, // the slowest call, an order for a customer still queued, waits a second
+		Transport: &http.Transport{MaxIdleConnsPerHost: seedParallel},
+	}}
+}
+
+// jsonNumber puts a decimal into JSON as it stands, without passing through a float.
+type jsonNumber = json.Number
+
+// busyPause is the wait before a request is repeated that met a dependency that was away.
+const busyPause = 250 * time.Millisecond
+
+// post sends body under an idempotency key and wants the status. A 503 or a lost connection is
+// repeated under the same key until ctx ends: that is what the key is for.
+func (c *client) post(ctx context.Context, path, key string, body any, want int) error {
+	return c.call(ctx, http.MethodPost, path, key, body, want, nil)
+}
+
+func (c *client) call(ctx context.Context, method, path, key string, body any, want int, out any) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	for {
+		status, answer, err := c.once(ctx, method, path, key, raw)
+		switch {
+		case err == nil && status == want:
+			if out == nil {
+				return nil
+			}
+			return json.Unmarshal(answer, out)
+		case err == nil && status != http.StatusServiceUnavailable:
+			return fmt.Errorf("%s %s: status %d, want %d: %s", method, path, status, want, answer)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s %s: status %d, %v: %w", method, path, status, err, ctx.Err())
+		case <-time.After(busyPause):
+		}
+	}
+}
+
+func (c *client) get(ctx context.Context, path string, out any) error {
+	return c.call(ctx, http.MethodGet, path, "", nil, http.StatusOK, out)
+}
+
+func (c *client) once(ctx context.Context, method, path, key string, raw []byte) (int, []byte, error) {
+	var body io.Reader
+	if method != http.MethodGet {
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = res.Body.Close() }() // it was read to its end
+	answer, err := io.ReadAll(res.Body)
+	return res.StatusCode, answer, err
+}

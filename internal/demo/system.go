@@ -1,0 +1,156 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/xencrm/xencrm/internal/config"
+	"github.com/xencrm/xencrm/internal/devstack"
+)
+
+// System is every server and every role on this machine.
+type System struct {
+	// API and Vendor are base URLs.
+	API, Vendor string
+	Stack       *devstack.Stack
+
+	cfg    config.Demo
+	say    func(string)
+	secret string
+	roles  *supervisor
+	stop   context.CancelFunc
+}
+
+// Up starts the servers that are not there already, migrates, starts every role as a supervised child
+// of this binary and waits until the API is ready. Nothing is left running when it errs.
+func Up(ctx context.Context, cfg config.Demo, say func(string)) (*System, error) {
+	s := &System{cfg: cfg, say: say}
+	if err := s.up(ctx); err != nil {
+		s.Down()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Down stops the roles, which finish what they are doing, and then the servers.
+func (s *System) Down() {
+	if s.stop != nil {
+		s.stop()
+		s.roles.wait()
+	}
+	if s.Stack == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // servers get 15 s each, side by side
+	defer cancel()
+	if err := s.Stack.Stop(ctx); err != nil {
+		s.say("stopping the servers: " + err.Error())
+	}
+}
+
+// Pid gives the process id of a role, 0 while it is not running.
+func (s *System) Pid(role string) int {
+	raw, err := os.ReadFile(filepath.Join(s.roles.pids, role)) //nolint:gosec // our own state directory
+	if err != nil {
+		return 0
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(raw), &pid); err != nil {
+		return 0
+	}
+	return pid
+}
+
+func (s *System) up(ctx context.Context) error {
+	start := time.Now()
+	e := s.cfg.External
+	stack, err := devstack.Start(ctx, devstack.Options{
+		Dir: s.cfg.Dir, BinDir: s.cfg.BinDir, Postgres: true, RabbitMQ: true, Temporal: true, Supervise: true,
+		MasterURL: e.MasterURL, BusinessURL: e.BusinessURL, RabbitURL: e.RabbitURL,
+		RabbitManagementURL: e.RabbitManagement, TemporalAddress: e.TemporalAddress, TemporalUIURL: e.TemporalUIURL,
+		Progress: func(line string) { s.say("  " + line) },
+	})
+	if err != nil {
+		return err
+	}
+	s.Stack = stack
+	s.say(fmt.Sprintf("PostgreSQL, RabbitMQ and Temporal are up (%s)", time.Since(start).Round(100*time.Millisecond))) //nolint:mnd // to tenths
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	return s.startRoles(ctx)
+}
+
+// prepare makes directories, addresses and secrets, those of the last run where there was one.
+func (s *System) prepare() error {
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	if s.cfg.Binary != "" {
+		binary = s.cfg.Binary
+	}
+	s.roles = &supervisor{
+		binary: binary, logs: filepath.Join(s.cfg.Dir, "logs"), pids: filepath.Join(s.cfg.Dir, "pids"),
+		notice: func(line string) { s.say("  " + line) },
+	}
+	for _, dir := range []string{s.roles.logs, s.roles.pids, filepath.Join(s.cfg.Dir, "vendor")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the servers' own users look into it
+			return fmt.Errorf("make %s: %w", dir, err)
+		}
+	}
+	urls, err := loadAddresses(filepath.Join(s.cfg.Dir, "addresses.json"))
+	if err != nil {
+		return err
+	}
+	s.API, s.Vendor = urls.API, urls.Vendor
+	if s.secret, err = loadSecret(filepath.Join(s.cfg.Dir, "webhook-secret")); err != nil {
+		return err
+	}
+	return s.Stack.WriteEnv(filepath.Join(s.cfg.Dir, "env"), map[string]string{
+		"XENCRM_URL": s.API, "VENDOR_URL": s.Vendor, "XENCRM_WEBHOOK_SECRET": s.secret,
+	})
+}
+
+func (s *System) startRoles(ctx context.Context) error {
+	env := s.environment()
+	migrate := role{name: "migrate", args: []string{"migrate"}, env: env}
+	if err := s.roles.once(ctx, migrate); err != nil {
+		return fmt.Errorf("migrate: %w (see %s)", err, filepath.Join(s.roles.logs, "migrate.log"))
+	}
+	var roleCtx context.Context
+	// The roles outlive the time limit of the start; Down ends them.
+	roleCtx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for _, name := range []string{"mock-vendor", "api", "consumer", "relay", "worker"} {
+		s.roles.start(roleCtx, role{name: name, args: []string{name}, env: env})
+	}
+	if err := newClient(s.API).get(ctx, "/readyz", nil); err != nil {
+		return fmt.Errorf("the API does not become ready (see %s): %w", s.roles.logs, err)
+	}
+	s.say("api, worker, consumer, relay and mock-vendor are up (logs in " + s.roles.logs + ")")
+	return nil
+}
+
+// environment is what the roles are told.
+func (s *System) environment() map[string]string {
+	env := map[string]string{
+		"CUSTOMER_DATABASE_URL": s.Stack.MasterURL, "CAMPAIGN_DATABASE_URL": s.Stack.BusinessURL,
+		"RABBITMQ_URL": s.Stack.RabbitURL, "TEMPORAL_ADDRESS": s.Stack.TemporalAddress,
+		"VENDOR_URL": s.Vendor, "XENCRM_LISTEN": hostOf(s.API), "VENDOR_LISTEN": hostOf(s.Vendor),
+		"XENCRM_WEBHOOK_SECRET": s.secret, "VENDOR_RECEIPT_URL": s.API + "/receipts",
+		"VENDOR_LEDGER": filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
+		"VENDOR_SEED":   strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": "off", "XENCRM_ENV": "development",
+	}
+	if l := s.cfg.VendorLatency; l != "" {
+		if l == "0" {
+			l = "0s"
+		}
+		env["VENDOR_LATENCY_MIN"], env["VENDOR_LATENCY_MAX"] = l, l
+		env["VENDOR_RECEIPT_MIN"], env["VENDOR_RECEIPT_MAX"] = l, l
+	}
+	return env
+}
