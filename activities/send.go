@@ -123,14 +123,14 @@ func (a *Activities) PendingSeqs(ctx context.Context, in PendingInput) (PendingR
 	return PendingResult{Seqs: seqs}, failure(err)
 }
 
-// backoff is the pause before try number n+1: one second doubled up to a minute, with half of it
+// backoff is the pause before try number n+1: half a second doubled up to a minute, with half of it
 // random so that a thousand messages refused at once do not come back at once.
 func backoff(n int) time.Duration {
 	const (
-		first   = time.Second
+		first   = 500 * time.Millisecond
 		longest = time.Minute
-		// Past six doublings the cap holds; the bound keeps the shift from overflowing.
-		doublings = 6
+		// Past seven doublings the cap holds; the bound keeps the shift from overflowing.
+		doublings = 7
 	)
 	pause := min(first<<min(max(n-1, 0), doublings), longest)
 	return jitter(pause)

@@ -2,7 +2,6 @@ package activities_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -119,7 +118,7 @@ func (b *bench) run(t *testing.T, seq int, opts ...func(*testsuite.TestActivityE
 func requireType(t *testing.T, err error, errType string, retryable bool) *temporal.ApplicationError {
 	t.Helper()
 	var appErr *temporal.ApplicationError
-	require.True(t, errors.As(err, &appErr), "got %v", err)
+	require.ErrorAs(t, err, &appErr)
 	require.Equal(t, errType, appErr.Type())
 	require.Equal(t, retryable, !appErr.NonRetryable())
 	return appErr

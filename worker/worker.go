@@ -45,15 +45,21 @@ func (o *Options) ApplyDefaults() {
 func New(c client.Client, a *activities.Activities, o Options) worker.Worker {
 	o.ApplyDefaults()
 	worker.SetStickyWorkflowCacheSize(o.StickyCache)
-	w := worker.New(c, workflows.TaskQueue, worker.Options{
+	w := worker.New(c, workflows.TaskQueue, o.SDK())
+	workflows.Register(w)
+	w.RegisterActivity(a)
+	return w
+}
+
+// SDK gives the options as the SDK takes them; the benchmarks dispatch their empty activities with them.
+func (o Options) SDK() worker.Options {
+	o.ApplyDefaults()
+	return worker.Options{
 		MaxConcurrentActivityExecutionSize:          o.MaxSends,
 		MaxEagerActivityReservationsPerWorkflowTask: &o.EagerSends,
 		WorkerStopTimeout:                           o.StopTimeout,
 		// Eager dispatch carries the first tries; pollers serve retries and the activities of the books.
 		MaxConcurrentActivityTaskPollers: 4,
 		MaxConcurrentWorkflowTaskPollers: 8,
-	})
-	workflows.Register(w)
-	w.RegisterActivity(a)
-	return w
+	}
 }

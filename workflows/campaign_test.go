@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -23,16 +22,14 @@ import (
 // world stands for the database and the vendor behind the activities: it keeps the state of every
 // message, so that a test can ask for what a campaign must leave behind.
 type world struct {
-	mu        sync.Mutex
-	states    map[int]campaign.MessageState
-	sends     map[int]int
-	inFlight  int
-	maxFlight int
-	status    campaign.Status
-	rates     []float64
-	failed    string
-	sendable  int
-	revision  int64
+	mu       sync.Mutex
+	states   map[int]campaign.MessageState
+	sends    map[int]int
+	status   campaign.Status
+	rates    []float64
+	failed   string
+	sendable int
+	revision int64
 	// settle says that the receipt of each message comes with its send.
 	settle bool
 	// onSend is called within each send, in place of the default outcome.
@@ -165,18 +162,6 @@ func (w *world) deliverAll() {
 			w.states[seq] = s.AfterReceipt(campaign.Receipt{Delivered: true})
 		}
 	}
-}
-
-func (w *world) count(status campaign.MessageStatus) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, s := range w.states {
-		if s.Status == status {
-			n++
-		}
-	}
-	return n
 }
 
 func input() workflows.CampaignInput {
@@ -556,7 +541,7 @@ func requireContinued[T any](t *testing.T, env *testsuite.TestWorkflowEnvironmen
 	t.Helper()
 	require.True(t, env.IsWorkflowCompleted())
 	var can *workflow.ContinueAsNewError
-	require.True(t, errors.As(env.GetWorkflowError(), &can), "got %v", env.GetWorkflowError())
+	require.ErrorAs(t, env.GetWorkflowError(), &can)
 	var in T
 	require.NoError(t, converterOf().FromPayloads(can.Input, &in))
 	return in

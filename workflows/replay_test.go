@@ -89,6 +89,7 @@ func scenarios() []scenario {
 			name: "pause_resume", audience: 520, world: func(w *world) { w.settle = true },
 			input: func(in *workflows.CampaignInput) { in.Rate = 200 },
 			drive: func(t *testing.T, w *world, s *session) {
+				t.Helper()
 				s.awaitSends(t, w, 50)
 				s.update(t, workflows.PauseUpdate)
 				s.update(t, workflows.SetRateUpdate, workflows.SetRateInput{PerSecond: 1000})
@@ -99,6 +100,7 @@ func scenarios() []scenario {
 			name: "cancel", audience: 520, world: func(w *world) { w.settle = true },
 			input: func(in *workflows.CampaignInput) { in.Rate = 100 },
 			drive: func(t *testing.T, w *world, s *session) {
+				t.Helper()
 				s.awaitSends(t, w, 30)
 				s.update(t, workflows.CancelUpdate)
 			},
@@ -106,6 +108,7 @@ func scenarios() []scenario {
 		{
 			name: "late_receipts", audience: 20,
 			drive: func(t *testing.T, w *world, s *session) {
+				t.Helper()
 				s.awaitSends(t, w, 20)
 				w.deliverAll()
 				w.mu.Lock()

@@ -16,5 +16,6 @@ func (c *apiCmd) Run(ctx context.Context) error {
 	if err := c.API.Validate(); err != nil {
 		return err
 	}
+	app.Prepare(c.Env)
 	return app.API(ctx, c.API, app.NewLogger("api", c.Env))
 }

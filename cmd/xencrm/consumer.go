@@ -16,5 +16,6 @@ func (c *consumerCmd) Run(ctx context.Context) error {
 	if err := c.Consumer.Validate(); err != nil {
 		return err
 	}
+	app.Prepare(c.Env)
 	return app.Consumer(ctx, c.Consumer, app.NewLogger("consumer", c.Env))
 }

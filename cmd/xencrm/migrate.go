@@ -16,5 +16,6 @@ func (c *migrateCmd) Run(ctx context.Context) error {
 	if err := c.Migrate.Validate(); err != nil {
 		return err
 	}
+	app.Prepare(c.Env)
 	return app.Migrate(ctx, c.Migrate, app.NewLogger("migrate", c.Env))
 }

@@ -16,5 +16,6 @@ func (c *workerCmd) Run(ctx context.Context) error {
 	if err := c.Worker.Validate(); err != nil {
 		return err
 	}
+	app.Prepare(c.Env)
 	return app.Worker(ctx, c.Worker, app.NewLogger("worker", c.Env))
 }

@@ -14,10 +14,11 @@ import (
 )
 
 func TestD40RepostKeepsHistory(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	b.customers(posted(t, "m1", customer.Input{
-		Name: "Asha", Email: email(1), Phone: ptr("+91 98765"), TotalSpend: ptr(money("100.10")),
-		TotalVisits: ptr(int32(7)), Status: ptr(customer.StatusInactive),
+		Name: "Asha", Email: email(1), Phone: new("+91 98765"), TotalSpend: new(money("100.10")),
+		TotalVisits: new(int32(7)), Status: new(customer.StatusInactive),
 	}))
 	b.orders(ordered(t, "o1", customer.OrderInput{CustomerEmail: email(1), Amount: money("0.90")}))
 	b.customers(posted(t, "m2", customer.Input{Name: "Asha R", Email: email(1)}))
@@ -32,10 +33,11 @@ func TestD40RepostKeepsHistory(t *testing.T) {
 }
 
 func TestPostingATotalSetsIt(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
-	b.customers(posted(t, "m1", customer.Input{Email: email(1), TotalSpend: ptr(money("10"))}))
+	b.customers(posted(t, "m1", customer.Input{Email: email(1), TotalSpend: new(money("10"))}))
 	b.orders(ordered(t, "o1", customer.OrderInput{CustomerEmail: email(1), Amount: money("5")}))
-	b.customers(posted(t, "m2", customer.Input{Email: email(1), TotalSpend: ptr(money("3")), TotalVisits: ptr(int32(2))}))
+	b.customers(posted(t, "m2", customer.Input{Email: email(1), TotalSpend: new(money("3")), TotalVisits: new(int32(2))}))
 	got := b.read(email(1))
 	require.Equal(t, "3.00", got.Spend.StringFixed(2))
 	require.Equal(t, "-2.00", got.Opening.StringFixed(2))
@@ -47,6 +49,7 @@ func TestPostingATotalSetsIt(t *testing.T) {
 
 // Many writers of one customer, in every way at once: the reference read, added and wrote back.
 func TestD41NoLostUpdates(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	b.customers(posted(t, "m0", customer.Input{Email: email(1)}), posted(t, "m0b", customer.Input{Email: email(2)}))
 	const writers, each = 8, 25
@@ -73,6 +76,7 @@ func TestD41NoLostUpdates(t *testing.T) {
 }
 
 func TestConcurrentFirstPostsMakeOneCustomer(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	var wg sync.WaitGroup
 	for w := range 16 {
@@ -94,6 +98,7 @@ func TestConcurrentFirstPostsMakeOneCustomer(t *testing.T) {
 }
 
 func TestD42OrderTotalsAndEventAreOneTransaction(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	b.customers(posted(t, "m1", customer.Input{Email: email(1)}))
 	// The outbox refuses the event; nothing of the order may stay.
@@ -109,13 +114,14 @@ func TestD42OrderTotalsAndEventAreOneTransaction(t *testing.T) {
 }
 
 func TestD43RepeatsCountOnce(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	b.customers(posted(t, "m1", customer.Input{Email: email(1)}))
 	byMessage := ordered(t, "o1", customer.OrderInput{CustomerEmail: email(1), Amount: money("5")})
 	b.orders(byMessage, byMessage)
 	b.orders(byMessage)
 	// A client's retry without a key is another message about the same order.
-	named := customer.OrderInput{CustomerEmail: email(1), Amount: money("7"), ExternalID: ptr("shop-1"), Source: "web"}
+	named := customer.OrderInput{CustomerEmail: email(1), Amount: money("7"), ExternalID: new("shop-1"), Source: "web"}
 	b.orders(ordered(t, "o2", named), ordered(t, "o3", named))
 	b.orders(ordered(t, "o4", named))
 	// The same name elsewhere is another order.
@@ -128,14 +134,15 @@ func TestD43RepeatsCountOnce(t *testing.T) {
 }
 
 func TestD44OnlyCompletedOrdersCount(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	b.customers(posted(t, "m1", customer.Input{Email: email(1)}))
 	post := func(id string, s customer.OrderStatus, at time.Time) {
 		b.orders(ordered(t, id, customer.OrderInput{
-			CustomerEmail: email(1), Amount: money("5"), Status: s, ExternalID: ptr("x"), OrderedAt: &at,
+			CustomerEmail: email(1), Amount: money("5"), Status: s, ExternalID: new("x"), OrderedAt: &at,
 		}))
 	}
-	b.orders(ordered(t, "early", customer.OrderInput{CustomerEmail: email(1), Amount: money("1"), OrderedAt: ptr(noon().Add(-time.Hour))}))
+	b.orders(ordered(t, "early", customer.OrderInput{CustomerEmail: email(1), Amount: money("1"), OrderedAt: new(noon().Add(-time.Hour))}))
 	b.orders(
 		ordered(t, "c", customer.OrderInput{CustomerEmail: email(1), Amount: money("5"), Status: customer.OrderCancelled}),
 		ordered(t, "r", customer.OrderInput{CustomerEmail: email(1), Amount: money("5"), Status: customer.OrderRefunded}),
@@ -158,10 +165,11 @@ func TestD44OnlyCompletedOrdersCount(t *testing.T) {
 }
 
 func TestConflictsAreRefusedAndOthersStand(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	b.customers(posted(t, "m1", customer.Input{Email: email(1)}), posted(t, "m2", customer.Input{Email: email(2)}))
 	named := func(n int, amount string) customer.OrderInput {
-		return customer.OrderInput{CustomerEmail: email(n), Amount: money(amount), ExternalID: ptr("x")}
+		return customer.OrderInput{CustomerEmail: email(n), Amount: money(amount), ExternalID: new("x")}
 	}
 	b.orders(ordered(t, "o1", named(1, "5")))
 	results, err := b.store.ApplyOrders(t.Context(), []customer.PostedOrder{
@@ -181,8 +189,9 @@ func TestConflictsAreRefusedAndOthersStand(t *testing.T) {
 }
 
 func TestTotalsBeyondTheColumnAreRefusedAlone(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
-	b.customers(posted(t, "m1", customer.Input{Email: email(1), TotalSpend: ptr(money("9999999999.99"))}))
+	b.customers(posted(t, "m1", customer.Input{Email: email(1), TotalSpend: new(money("9999999999.99"))}))
 	results, err := b.store.ApplyOrders(t.Context(), []customer.PostedOrder{
 		ordered(t, "o1", customer.OrderInput{CustomerEmail: email(1), Amount: money("0.01")}),
 	})
@@ -192,10 +201,11 @@ func TestTotalsBeyondTheColumnAreRefusedAlone(t *testing.T) {
 }
 
 func TestD48OrderBeforeItsCustomer(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	b.orders(
-		ordered(t, "o1", customer.OrderInput{CustomerEmail: email(1), Amount: money("5"), ExternalID: ptr("x")}),
-		ordered(t, "o2", customer.OrderInput{CustomerEmail: email(1), Amount: money("7"), ExternalID: ptr("x")}),
+		ordered(t, "o1", customer.OrderInput{CustomerEmail: email(1), Amount: money("5"), ExternalID: new("x")}),
+		ordered(t, "o2", customer.OrderInput{CustomerEmail: email(1), Amount: money("7"), ExternalID: new("x")}),
 		ordered(t, "o3", customer.OrderInput{CustomerEmail: email(2), Amount: money("9")}),
 	)
 	n, err := b.store.ApplyWaiting(t.Context(), 10)
@@ -220,12 +230,14 @@ func TestD48OrderBeforeItsCustomer(t *testing.T) {
 }
 
 func TestD49AddressesAreOneCustomerWhateverTheirCase(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	_, err := b.pool.Exec(t.Context(), `INSERT INTO customers (customer_id, name, email, version) VALUES (gen_random_uuid(), 'x', 'A@shop.in', 1)`)
 	require.ErrorContains(t, err, "customers_email_check")
 }
 
 func TestD50MoneyIsExact(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
 	b.customers(posted(t, "m1", customer.Input{Email: email(1)}))
 	want := decimal.Zero
@@ -240,10 +252,11 @@ func TestD50MoneyIsExact(t *testing.T) {
 }
 
 func TestRepostingADateMovesItBackNoFurtherThanTheLastOrder(t *testing.T) {
+	t.Parallel()
 	b := setup(t)
-	b.customers(posted(t, "m1", customer.Input{Email: email(1), LastOrderAt: ptr(noon().Add(time.Hour))}))
+	b.customers(posted(t, "m1", customer.Input{Email: email(1), LastOrderAt: new(noon().Add(time.Hour))}))
 	b.orders(ordered(t, "o1", customer.OrderInput{CustomerEmail: email(1), Amount: money("5")}))
 	require.True(t, noon().Add(time.Hour).Equal(*b.read(email(1)).Last))
-	b.customers(posted(t, "m2", customer.Input{Email: email(1), LastOrderAt: ptr(noon().Add(-time.Hour))}))
+	b.customers(posted(t, "m2", customer.Input{Email: email(1), LastOrderAt: new(noon().Add(-time.Hour))}))
 	require.True(t, noon().Equal(*b.read(email(1)).Last))
 }

@@ -1,7 +1,6 @@
 package master_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -30,12 +29,9 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	t.Parallel()
 	pool := dbtest.Master(t)
 	return &bundle{T: t, store: master.New(pool), pool: pool}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func money(s string) decimal.Decimal { return decimal.RequireFromString(s) }
 
@@ -117,9 +113,3 @@ func (b *bundle) spend(email, want string) {
 }
 
 func email(n int) string { return fmt.Sprintf("c%d@shop.in", n) }
-
-func newStore(ctx context.Context, t testing.TB) *master.Store {
-	t.Helper()
-	_ = ctx
-	return master.New(dbtest.Master(t))
-}

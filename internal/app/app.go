@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"go.temporal.io/sdk/client"
@@ -43,6 +44,9 @@ func NewLogger(role string, e config.Env) *slog.Logger {
 	}[strings.ToLower(e.LogLevel)]
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("role", role)
 }
+
+// Prepare applies what concerns the process as a whole.
+func Prepare(e config.Env) { debug.SetGCPercent(e.GCPercent) }
 
 // role holds what a role has opened.
 type role struct {

@@ -40,7 +40,10 @@ func Consumer(ctx context.Context, cfg config.Consumer, log *slog.Logger) error 
 	customers, store := master.New(masterPool), business.New(businessPool)
 	notifier := receipts.NewCoalescer(engine.New(temporal), store, log)
 	posted := ingest.NewHandler(customers, time.Now)
-	services := []runner.Service{{Name: "notifier", Run: notifier.Run}}
+	services := []runner.Service{
+		{Name: "notifier", Run: notifier.Run},
+		{Name: "sweeper", Run: ingest.NewSweeper(customers, time.Now, log).Run},
+	}
 	for _, c := range []rabbit.ConsumerConfig{
 		{Queue: event.QueueCustomers, Handle: posted.Customers, Quarantine: customers, Ready: customers.Ping},
 		{Queue: event.QueueOrders, Handle: posted.Orders, Quarantine: customers, Ready: customers.Ping},

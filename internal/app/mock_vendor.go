@@ -33,7 +33,7 @@ func MockVendor(ctx context.Context, cfg config.MockVendor, log *slog.Logger) er
 	defer r.close()
 	r.onClose(func() {
 		if err := vendor.Close(); err != nil {
-			log.Error("ledger not closed", "error", err)
+			log.ErrorContext(ctx, "ledger not closed", "error", err)
 		}
 	})
 	return runner.Run(ctx,

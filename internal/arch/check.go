@@ -71,7 +71,7 @@ func (t Table) checkTestImports(g Graph, name string, r Rule, p Package) []strin
 		switch {
 		case !ok:
 			found = append(found, t.checkOwner(name, imp, true)...)
-		case matchAny(t.Kits, own) || matchAny(r.May, own) || own == name:
+		case matchAny(t.Kits, own) || matchAny(t.KitTypes, own) || matchAny(r.May, own) || own == name:
 		case t.layer(own) > r.Layer:
 			found = append(found, fmt.Sprintf("%s: its tests import %s, which is a layer above it", name, own))
 		}

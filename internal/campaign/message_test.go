@@ -174,7 +174,6 @@ func TestCommunicationIDIsTheSameForEver(t *testing.T) {
 	t.Parallel()
 	a := uuid.MustParse("018f0000-0000-7000-8000-000000000001")
 	b := uuid.MustParse("018f0000-0000-7000-8000-000000000002")
-	require.Equal(t, campaign.CommunicationID(a, b), campaign.CommunicationID(a, b))
 	require.NotEqual(t, campaign.CommunicationID(a, b), campaign.CommunicationID(b, a))
 	// Pinned: another value would make every campaign in flight send its messages again.
 	require.Equal(t, "97aa457e-123e-5d94-928f-0c8b69029250", campaign.CommunicationID(a, b).String())

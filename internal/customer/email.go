@@ -39,7 +39,7 @@ func validEmail(s string) bool {
 	if !ok || len(s) > maxAddress || len(local) > maxLocal {
 		return false
 	}
-	for _, atom := range strings.Split(local, ".") {
+	for atom := range strings.SplitSeq(local, ".") {
 		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool { return !isAtomText(r) }) {
 			return false
 		}

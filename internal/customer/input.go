@@ -65,7 +65,8 @@ func ParseOrderInput(raw []byte, s Strictness, now time.Time) (OrderInput, error
 	if amount := o.money("order_amount", true, minAmount, maxAmount); amount != nil {
 		in.Amount = *amount
 	}
-	if status := o.oneOf("order_status", string(OrderPending), string(OrderCompleted), string(OrderCancelled), string(OrderRefunded)); status != nil {
+	status := o.oneOf("order_status", string(OrderPending), string(OrderCompleted), string(OrderCancelled), string(OrderRefunded))
+	if status != nil {
 		in.Status = OrderStatus(*status)
 	}
 	if id, ok := o.shortText("external_id", false, longestID); ok {

@@ -22,8 +22,12 @@ const (
 	Lenient
 )
 
-// maxRaw bounds what is parsed.
-const maxRaw = 1 << 20
+const (
+	// maxRaw bounds what is parsed.
+	maxRaw = 1 << 20
+	// maxMembers bounds what one answer can list; the widest object here has seven.
+	maxMembers = 64
+)
 
 // object is a flat JSON object, its faults collected in the order in which the fields are read.
 type object struct {
@@ -50,10 +54,13 @@ func readObject(raw []byte, s Strictness, known ...string) (*object, error) {
 	}
 	o := &object{values: map[string]json.RawMessage{}}
 	seen := map[string]bool{}
-	for dec.More() {
+	for n := 0; dec.More(); {
 		key, value, err := member(dec)
 		if err != nil {
 			return nil, whole("the body must be one JSON object")
+		}
+		if n++; n > maxMembers {
+			return nil, whole("the body has too many members")
 		}
 		switch {
 		case seen[key]:

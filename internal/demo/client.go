@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,54 +30,62 @@ type jsonNumber = json.Number
 // busyPause is the wait before a request is repeated that met a dependency that was away.
 const busyPause = 250 * time.Millisecond
 
-// post sends body under an idempotency key and wants the status. A 503 or a lost connection is
-// repeated under the same key until ctx ends: that is what the key is for.
-func (c *client) post(ctx context.Context, path, key string, body any, want int) error {
-	return c.call(ctx, http.MethodPost, path, key, body, want, nil)
+// request is one call: body is sent as JSON, want is the status that means success.
+type request struct {
+	method, path, key string
+	body              any
+	want              int
 }
 
-func (c *client) call(ctx context.Context, method, path, key string, body any, want int, out any) error {
-	raw, err := json.Marshal(body)
+// post sends body under an idempotency key and wants the status.
+func (c *client) post(ctx context.Context, path, key string, body any, want int) error {
+	return c.call(ctx, request{method: http.MethodPost, path: path, key: key, body: body, want: want}, nil)
+}
+
+func (c *client) get(ctx context.Context, path string, out any) error {
+	return c.call(ctx, request{method: http.MethodGet, path: path, want: http.StatusOK}, out)
+}
+
+// call makes a request. A 503 or a lost connection is repeated under the same key until ctx ends: that is
+// what the key is for.
+func (c *client) call(ctx context.Context, r request, out any) error {
+	raw, err := json.Marshal(r.body)
 	if err != nil {
 		return err
 	}
 	for {
-		status, answer, err := c.once(ctx, method, path, key, raw)
+		status, answer, err := c.once(ctx, r, raw)
 		switch {
-		case err == nil && status == want:
+		case err == nil && status == r.want:
 			if out == nil {
 				return nil
 			}
 			return json.Unmarshal(answer, out)
 		case err == nil && status != http.StatusServiceUnavailable:
-			return fmt.Errorf("%s %s: status %d, want %d: %s", method, path, status, want, answer)
+			return fmt.Errorf("%s %s: status %d, want %d: %s", r.method, r.path, status, r.want, answer)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s %s: status %d, %v: %w", method, path, status, err, ctx.Err())
+			return fmt.Errorf("%s %s: %w", r.method, r.path, errors.Join(ctx.Err(), err))
 		case <-time.After(busyPause):
 		}
 	}
 }
 
-func (c *client) get(ctx context.Context, path string, out any) error {
-	return c.call(ctx, http.MethodGet, path, "", nil, http.StatusOK, out)
-}
-
-func (c *client) once(ctx context.Context, method, path, key string, raw []byte) (int, []byte, error) {
+func (c *client) once(ctx context.Context, r request, raw []byte) (int, []byte, error) {
 	var body io.Reader
-	if method != http.MethodGet {
+	if r.method != http.MethodGet {
 		body = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, body)
 	if err != nil {
 		return 0, nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if key != "" {
-		req.Header.Set("Idempotency-Key", key)
+	if r.key != "" {
+		req.Header.Set("Idempotency-Key", r.key)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

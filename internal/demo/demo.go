@@ -97,7 +97,9 @@ func (d *Demo) awaitCount(ctx context.Context, n, want int) error {
 		var got struct {
 			Count int `json:"count"`
 		}
-		err := d.api.call(ctx, http.MethodPost, "/api/segments/preview", "", map[string]any{"rules": d.withOrders(n)}, http.StatusOK, &got)
+		err := d.api.call(ctx, request{
+			method: http.MethodPost, path: "/api/segments/preview", body: map[string]any{"rules": d.withOrders(n)}, want: http.StatusOK,
+		}, &got)
 		if err != nil || got.Count >= want {
 			return err
 		}
@@ -118,9 +120,9 @@ func (d *Demo) segment(ctx context.Context) (id string, size int, err error) {
 			PreviewCount int    `json:"preview_count"`
 		} `json:"data"`
 	}
-	err = d.api.call(ctx, http.MethodPost, "/api/segments", "", map[string]any{
+	err = d.api.call(ctx, request{method: http.MethodPost, path: "/api/segments", want: http.StatusCreated, body: map[string]any{
 		"name": "Buyers who are active", "description": "At least one completed order", "rules": buyers(),
-	}, http.StatusCreated, &got)
+	}}, &got)
 	return got.Data.SegmentID, got.Data.PreviewCount, err
 }
 
@@ -130,11 +132,11 @@ func (d *Demo) launch(ctx context.Context, segmentID string) (string, error) {
 			CampaignID string `json:"campaign_id"`
 		} `json:"data"`
 	}
-	err := d.api.call(ctx, http.MethodPost, "/api/campaigns", randomKey(), map[string]any{
+	err := d.api.call(ctx, request{method: http.MethodPost, path: "/api/campaigns", key: randomKey(), want: http.StatusCreated, body: map[string]any{
 		"name": "Festival Sale", "segment_id": segmentID, "campaign_type": "PROMOTIONAL", "created_by": "demo",
 		"message_template": "Hi {{ name }}, you have spent {{ total_spend }} with us over {{ total_orders }} orders. " +
 			"{% if total_orders > 3 %}Here is 20% off{% else %}Here is 10% off{% endif %} on your next one!",
-	}, http.StatusCreated, &got)
+	}}, &got)
 	return got.Data.CampaignID, err
 }
 

@@ -147,7 +147,8 @@ func (s *System) environment() map[string]string {
 	}
 	if l := s.cfg.VendorLatency; l != "" {
 		if l == "0" {
-			l = "0s"
+			// A vendor that answers at once does not ask to wait either.
+			l, env["VENDOR_RETRY_AFTER"] = "0s", "0s"
 		}
 		env["VENDOR_LATENCY_MIN"], env["VENDOR_LATENCY_MAX"] = l, l
 		env["VENDOR_RECEIPT_MIN"], env["VENDOR_RECEIPT_MAX"] = l, l

@@ -290,6 +290,9 @@ func TestStraysOfAKilledRunAreEnded(t *testing.T) {
 
 func TestFirstStartsSideBySide(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
 	var all sync.WaitGroup
 	stacks := make([]*Stack, 3)
 	for i := range stacks {

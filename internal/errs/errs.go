@@ -8,6 +8,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code says what the caller can do about an error.
@@ -70,7 +71,7 @@ func InvalidFields(text string, fields []Field) *Error {
 
 // Error gives the text and, for logs, the cause.
 func (e *Error) Error() string {
-	if e.cause != nil && e.cause.Error() != e.Text {
+	if e.cause != nil && !strings.Contains(e.Text, e.cause.Error()) {
 		return e.Text + ": " + e.cause.Error()
 	}
 	return e.Text

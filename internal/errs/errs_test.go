@@ -39,3 +39,10 @@ func TestWrapKeepsTheCauseOutOfTheText(t *testing.T) {
 	require.Equal(t, "database away", err.Text)
 	require.ErrorIs(t, err, cause)
 }
+
+func TestTextIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	err := errs.Errorf(errs.Invalid, "row 7: %w", errors.New("too long"))
+	require.Equal(t, "row 7: too long", err.Error())
+	require.Equal(t, "away: refused", errs.Wrap(errs.Unavailable, errors.New("refused"), "away").Error())
+}

@@ -1,6 +1,9 @@
 package event
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // Exchanges, queues and routing keys, as the reference names them. They are wire names: renaming
 // one is a breaking change. How they are declared is rabbit's business.
@@ -59,9 +62,7 @@ type Delivery struct {
 // everything else that a replay needs.
 func (d Delivery) Properties() map[string]string {
 	out := make(map[string]string, len(d.Headers))
-	for k, v := range d.Headers {
-		out[k] = v
-	}
+	maps.Copy(out, d.Headers)
 	for k, v := range map[string]string{
 		"amqp.exchange": d.Exchange, "amqp.routing_key": d.Key, "amqp.correlation_id": d.CorrelationID,
 		"amqp.content_type": d.ContentType, "amqp.content_encoding": d.ContentEncoding,

@@ -100,7 +100,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		claimed, published, err := r.once(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // we were told to stop; what was not relayed is still there
 		case err != nil || published < claimed:
 			r.complain(ctx, claimed-published, err)
 			wait(ctx, failed)
@@ -137,19 +137,19 @@ func (r *Relay) complain(ctx context.Context, left int, err error) {
 // Tidy deletes what is old and warns of what is stuck. Run calls it now and then.
 func (r *Relay) Tidy(ctx context.Context) {
 	now := r.opt.Now()
-	r.purge(ctx, "outbox not purged", now.Add(-r.opt.KeepPublished), r.store.PurgeOutbox)
-	r.purge(ctx, "inbox not purged", now.Add(-r.opt.KeepInbox), r.store.PurgeInbox)
+	r.purge(ctx, "outbox", now.Add(-r.opt.KeepPublished), r.store.PurgeOutbox)
+	r.purge(ctx, "inbox", now.Add(-r.opt.KeepInbox), r.store.PurgeInbox)
 	waiting, parked, oldest, err := r.store.OutboxBacklog(ctx)
 	if err == nil && (parked > 0 || waiting > 0 && now.Sub(oldest) > reportAfter) {
 		r.opt.Log.WarnContext(ctx, "outbox has a backlog", "waiting", waiting, "parked", parked, "oldest", oldest)
 	}
 }
 
-func (r *Relay) purge(ctx context.Context, failure string, before time.Time, purge func(context.Context, time.Time, int) (int, error)) {
+func (r *Relay) purge(ctx context.Context, table string, before time.Time, purge func(context.Context, time.Time, int) (int, error)) {
 	for ctx.Err() == nil {
 		n, err := purge(ctx, before, purgeBatch)
 		if err != nil {
-			r.opt.Log.WarnContext(ctx, failure, "error", err)
+			r.opt.Log.WarnContext(ctx, "table not purged", "table", table, "error", err)
 			return
 		}
 		if n < purgeBatch {

@@ -49,10 +49,11 @@ type ConsumerConfig struct {
 	// and nothing is parked.
 	Ready func(ctx context.Context) error
 
-	// MaxBatch is the most deliveries in one call of Handle; 200 when 0. Linger is how long a call
-	// waits for more once there is one; 0 takes only what has arrived already.
+	// MaxBatch is the most deliveries in one call of Handle; 200 when 0.
 	MaxBatch int
-	Linger   time.Duration
+	// Linger is how long a call waits for more once there is one; 2 ms when 0: what has arrived already
+	// takes the library's goroutines about that long to hand over, and batches halve without.
+	Linger time.Duration
 	// Prefetch is how many unacknowledged messages the broker may hand out to one worker; two batches
 	// when 0, so that one arrives while the other is handled.
 	Prefetch int
@@ -71,6 +72,7 @@ type ConsumerConfig struct {
 func (c *ConsumerConfig) ApplyDefaults() {
 	setDefault(&c.MaxBatch, 200)
 	setDefault(&c.Prefetch, 2*c.MaxBatch)
+	setDefault(&c.Linger, 2*time.Millisecond)
 	setDefault(&c.Workers, 1)
 	setDefault(&c.HandlerTimeout, 15*time.Second)
 	setDefault(&c.retryMin, 100*time.Millisecond)
@@ -141,7 +143,7 @@ func (c *Consumer) work(ctx context.Context) error {
 		err := w.session(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // we were told to stop
 		case fatal(err):
 			return err
 		case errors.Is(err, errGaveBack):
@@ -157,7 +159,7 @@ func (c *Consumer) work(ctx context.Context) error {
 
 // waitReady waits until what the handler depends on answers, or gives false when ctx ended.
 func (c *Consumer) waitReady(ctx context.Context) bool {
-	probe := backoff{lowest: c.cfg.retryMin, highest: redialMax}
+	probe := backoff{lowest: c.cfg.retryMin, highest: min(redialMax, c.cfg.retryMax)}
 	for told := false; ; {
 		err := c.probe(ctx)
 		if err == nil || ctx.Err() != nil {

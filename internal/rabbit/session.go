@@ -2,7 +2,6 @@ package rabbit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -127,8 +126,8 @@ type backoff struct {
 
 func (b *backoff) reset() { b.next = 0 }
 
-// pause waits for the next pause or the end of ctx, and reports whether ctx is still alive.
-func (b *backoff) pause(ctx context.Context) bool {
+// pause waits for the next pause or the end of ctx.
+func (b *backoff) pause(ctx context.Context) {
 	b.next = min(max(2*b.next, b.lowest), b.highest)
 	// Between half and all of it: never zero, which would be a busy loop.
 	d := b.next/2 + rand.N(b.next/2+1) //nolint:gosec // jitter is no secret
@@ -136,17 +135,6 @@ func (b *backoff) pause(ctx context.Context) bool {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-timer.C:
-		return true
 	}
-}
-
-// isClosed reports the library's answer on a closed channel or connection.
-func isClosed(err error) bool {
-	if errors.Is(err, amqp.ErrClosed) {
-		return true
-	}
-	_, ok := errors.AsType[*amqp.Error](err)
-	return ok
 }

@@ -151,14 +151,10 @@ func (w *worker) gather(ctx context.Context, s *subscription, kept int) []*item 
 			fresh = append(fresh, w.take(s, &d))
 		}
 	}
-	var linger <-chan time.Time
-	if w.cfg.Linger > 0 && kept == 0 {
-		timer := time.NewTimer(w.cfg.Linger)
-		defer timer.Stop()
-		linger = timer.C
-	}
+	timer := time.NewTimer(w.cfg.Linger)
+	defer timer.Stop()
 	for kept+len(fresh) < w.cfg.MaxBatch {
-		d, ok := next(ctx, s.deliveries, linger)
+		d, ok := next(ctx, s.deliveries, timer.C)
 		if !ok {
 			break
 		}
@@ -167,16 +163,8 @@ func (w *worker) gather(ctx context.Context, s *subscription, kept int) []*item 
 	return fresh
 }
 
-// next gives a delivery that is there already or comes before linger fires.
+// next gives a delivery that comes before linger fires.
 func next(ctx context.Context, deliveries <-chan amqp.Delivery, linger <-chan time.Time) (amqp.Delivery, bool) {
-	select {
-	case d, ok := <-deliveries:
-		return d, ok
-	default:
-	}
-	if linger == nil {
-		return amqp.Delivery{}, false
-	}
 	select {
 	case d, ok := <-deliveries:
 		return d, ok

@@ -42,6 +42,8 @@ type Coalescer struct {
 
 	mu    sync.Mutex
 	known map[uuid.UUID]*pending
+	// settled wakes Run when a campaign has nothing left to wait for: its workflow is told at once.
+	settled chan struct{}
 }
 
 type pending struct {
@@ -52,7 +54,7 @@ type pending struct {
 
 // NewCoalescer makes a coalescer; it signals only while Run runs.
 func NewCoalescer(s Signaller, r Rounds, log *slog.Logger) *Coalescer {
-	return &Coalescer{signal: s, rounds: r, log: log, known: map[uuid.UUID]*pending{}}
+	return &Coalescer{signal: s, rounds: r, log: log, known: map[uuid.UUID]*pending{}, settled: make(chan struct{}, 1)}
 }
 
 // Offer takes the newest books of a campaign.
@@ -65,6 +67,12 @@ func (c *Coalescer) Offer(id uuid.UUID, t campaign.Totals) {
 		c.known[id] = p
 	}
 	p.newest = p.newest.Newer(t)
+	if p.newest.Settled() {
+		select {
+		case c.settled <- struct{}{}:
+		default: // it is awake already
+		}
+	}
 }
 
 // Run signals until the context ends.
@@ -75,9 +83,10 @@ func (c *Coalescer) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-ticker.C:
-			c.flush(ctx, now)
+		case <-c.settled:
+		case <-ticker.C:
 		}
+		c.flush(ctx, time.Now())
 	}
 }
 
@@ -113,7 +122,10 @@ func (c *Coalescer) due(now time.Time) map[uuid.UUID]campaign.Totals {
 			if now.Sub(p.toldAt) > time.Hour {
 				delete(c.known, id) // an ended campaign; a late receipt brings it back
 			}
-		case p.newest.Settled(), p.newest.Done()-p.told.Done() >= step, now.Sub(p.toldAt) >= notifyIdle:
+		case p.newest.Settled():
+			out[id] = p.newest
+		case now.Sub(p.toldAt) < notifyEvery: // woken for another campaign
+		case p.newest.Done()-p.told.Done() >= step, now.Sub(p.toldAt) >= notifyIdle:
 			out[id] = p.newest
 		}
 	}

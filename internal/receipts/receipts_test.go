@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -194,4 +196,44 @@ func TestPublishedReceiptsParseAgain(t *testing.T) {
 		total += len(got)
 	}
 	require.Equal(t, 250, total)
+}
+
+// told records the signals of a coalescer.
+type told struct{ totals []campaign.Totals }
+
+func (s *told) Notify(_ context.Context, _ uuid.UUID, _ int, t campaign.Totals) error {
+	s.totals = append(s.totals, t)
+	return nil
+}
+
+func (s *told) Round(context.Context, uuid.UUID) (int, error) { return 0, nil }
+
+func TestCoalescer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &told{}
+		c := receipts.NewCoalescer(s, s, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		id := uuid.New()
+		for i := 1; i <= 5000; i++ {
+			c.Offer(id, campaign.Totals{Audience: 10_000, Delivered: i, Pending: 10_000 - i, Revision: int64(i)})
+			time.Sleep(time.Millisecond) // virtual time of synctest
+		}
+		synctest.Wait()
+		require.LessOrEqual(t, len(s.totals), 6, "at most one signal a second")
+		require.GreaterOrEqual(t, len(s.totals), 4)
+
+		before := len(s.totals)
+		c.Offer(id, campaign.Totals{Audience: 10_000, Delivered: 10_000, Revision: 9000})
+		synctest.Wait()
+		require.Len(t, s.totals, before+1, "a settled campaign is told at once")
+		c.Offer(id, campaign.Totals{Audience: 10_000, Delivered: 3, Pending: 9997, Revision: 3})
+		time.Sleep(time.Minute) // virtual time of synctest
+		synctest.Wait()
+		require.Len(t, s.totals, before+1, "stale books are not told")
+		cancel()
+		require.NoError(t, <-ended)
+	})
 }

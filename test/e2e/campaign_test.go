@@ -23,6 +23,8 @@ import (
 const customers = 400
 
 // TestSystem runs on one stack, one campaign after the other.
+//
+//nolint:paralleltest // it kills servers under itself, one after the other
 func TestSystem(t *testing.T) {
 	s := start(t, customers)
 	t.Run("TheDemoItselfCompletes", func(t *testing.T) {
@@ -47,6 +49,7 @@ func TestSystem(t *testing.T) {
 // testKill kills a process in the middle of a campaign and, for the path of ingest, in the middle of
 // orders, and holds every row against what the vendor's outcome function predicts.
 func (s *system) testKill(t *testing.T, victim string) {
+	t.Helper()
 	s.probe(t)
 	id := s.launch(t, map[string]any{"rate": 100})
 	s.awaitSent(t, id, customers/8)
@@ -70,15 +73,16 @@ func (s *system) postOrders(t *testing.T, run string, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
 		key := fmt.Sprintf("%s-%d", run, i)
-		status := s.call(t, http.MethodPost, "/orders", key, map[string]any{
+		status := s.call(t, post("/orders", key, map[string]any{
 			"customer_email": fmt.Sprintf("user%d@demo%d.example.com", i+1, seed), "order_amount": 12.5, "external_id": key, "order_source": "e2e",
-		}, nil)
+		}), nil)
 		require.Equal(t, http.StatusAccepted, status)
 	}
 }
 
 // testProjection waits until the projection equals the master database, row by row.
 func (s *system) testProjection(t *testing.T) {
+	t.Helper()
 	const fields = "customer_id::text || '/' || version || '/' || total_spend || '/' || total_visits || '/' || total_orders || '/' || status || '/' || email"
 	digest := "SELECT coalesce(md5(string_agg(" + fields + ", ',' ORDER BY customer_id)), '') FROM "
 	s.eventually(t, "the projection does not reach the master database", func() bool {
@@ -96,6 +100,7 @@ func (s *system) testProjection(t *testing.T) {
 }
 
 func (s *system) testRepeatedOrder(t *testing.T) {
+	t.Helper()
 	run := uuid.NewString()
 	for range 3 {
 		s.postOrders(t, run, 0, 3)
@@ -107,18 +112,19 @@ func (s *system) testRepeatedOrder(t *testing.T) {
 }
 
 func (s *system) testControl(t *testing.T) {
+	t.Helper()
 	s.probe(t)
 	id := s.launch(t, map[string]any{"rate": 200, "max_attempts": 1})
 	path := "/api/campaigns/" + id.String()
 	s.awaitSent(t, id, 20)
-	require.Equal(t, http.StatusOK, s.call(t, http.MethodPost, path+"/pause", "", map[string]any{}, nil))
+	require.Equal(t, http.StatusOK, s.call(t, post(path+"/pause", "", map[string]any{}), nil))
 	s.awaitStatus(t, id, "PAUSED")
-	require.Equal(t, http.StatusOK, s.call(t, http.MethodPost, path+"/resume", "", map[string]any{}, nil))
+	require.Equal(t, http.StatusOK, s.call(t, post(path+"/resume", "", map[string]any{}), nil))
 	s.awaitStatus(t, id, "COMPLETED")
 	failed := s.count(t, "SELECT count(*)::text FROM communication_log WHERE campaign_id = $1 AND failure_code IN ('RATE_LIMITED', 'TEMPORARY_FAILURE', 'QUOTA_EXCEEDED')", id)
 	require.NotEqual(t, "0", failed, "with one attempt some refusals are final")
-	require.Equal(t, http.StatusConflict, s.call(t, http.MethodPost, path+"/pause", "", map[string]any{}, nil), "an ended campaign cannot be paused")
-	require.Less(t, s.call(t, http.MethodPost, path+"/retry-failed", "", map[string]any{}, nil), http.StatusMultipleChoices)
+	require.Equal(t, http.StatusConflict, s.call(t, post(path+"/pause", "", map[string]any{}), nil), "an ended campaign cannot be paused")
+	require.Less(t, s.call(t, post(path+"/retry-failed", "", map[string]any{}), nil), http.StatusMultipleChoices)
 	s.eventually(t, "the second round does not end", func() bool {
 		return s.count(t, "SELECT round || status FROM campaigns WHERE campaign_id = $1", id) == "1COMPLETED"
 	})
@@ -128,6 +134,7 @@ func (s *system) testControl(t *testing.T) {
 }
 
 func (s *system) testRepeatedLaunch(t *testing.T) {
+	t.Helper()
 	key, segment := uuid.NewString(), s.segment(t)
 	ids := map[string]bool{}
 	for range 3 {
@@ -136,9 +143,9 @@ func (s *system) testRepeatedLaunch(t *testing.T) {
 				CampaignID string `json:"campaign_id"`
 			} `json:"data"`
 		}
-		require.Equal(t, http.StatusCreated, s.call(t, http.MethodPost, "/api/campaigns", key, map[string]any{
+		require.Equal(t, http.StatusCreated, s.call(t, post("/api/campaigns", key, map[string]any{
 			"name": "once", "segment_id": segment, "message_template": "Hi", "created_by": "e2e",
-		}, &got))
+		}), &got))
 		ids[got.Data.CampaignID] = true
 	}
 	require.Len(t, ids, 1)
@@ -149,6 +156,7 @@ func (s *system) testRepeatedLaunch(t *testing.T) {
 
 // testNoPersonalData looks for customers and message text in the histories of every workflow that ran.
 func (s *system) testNoPersonalData(t *testing.T) {
+	t.Helper()
 	c, err := client.Dial(client.Options{HostPort: s.env["TEMPORAL_ADDRESS"]})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)

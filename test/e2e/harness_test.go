@@ -184,34 +184,44 @@ func (s *system) eventually(t *testing.T, what string, holds func() bool) {
 	t.Fatal(what)
 }
 
+// request is one call of the API.
+type request struct {
+	method, path, key string
+	body              any
+}
+
+func post(path, key string, body any) request {
+	return request{method: http.MethodPost, path: path, key: key, body: body}
+}
+
 // call calls the API and repeats while it is away, under the same key.
-func (s *system) call(t *testing.T, method, path, key string, body any, out any) int {
+func (s *system) call(t *testing.T, r request, out any) int {
 	t.Helper()
 	for end := time.Now().Add(patience); ; {
-		status, answer, err := s.once(t.Context(), method, path, key, body)
+		status, answer, err := s.once(t.Context(), r)
 		if err == nil && status != http.StatusServiceUnavailable {
 			if out != nil && status < http.StatusMultipleChoices {
 				require.NoError(t, json.Unmarshal(answer, out), string(answer))
 			}
 			return status
 		}
-		require.True(t, time.Now().Before(end), "%s %s: %v %d %s", method, path, err, status, answer)
+		require.True(t, time.Now().Before(end), "%s %s: %v %d %s", r.method, r.path, err, status, answer)
 		<-time.After(pause)
 	}
 }
 
-func (s *system) once(ctx context.Context, method, path, key string, body any) (int, []byte, error) {
-	raw, err := json.Marshal(body)
+func (s *system) once(ctx context.Context, r request) (int, []byte, error) {
+	raw, err := json.Marshal(r.body)
 	if err != nil {
 		return 0, nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.env["XENCRM_URL"]+path, bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(ctx, r.method, s.env["XENCRM_URL"]+r.path, bytes.NewReader(raw))
 	if err != nil {
 		return 0, nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if key != "" {
-		req.Header.Set("Idempotency-Key", key)
+	if r.key != "" {
+		req.Header.Set("Idempotency-Key", r.key)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -237,7 +247,7 @@ func (s *system) launch(t *testing.T, more map[string]any) uuid.UUID {
 			CampaignID uuid.UUID `json:"campaign_id"`
 		} `json:"data"`
 	}
-	require.Equal(t, http.StatusCreated, s.call(t, http.MethodPost, "/api/campaigns", uuid.NewString(), body, &got))
+	require.Equal(t, http.StatusCreated, s.call(t, post("/api/campaigns", uuid.NewString(), body), &got))
 	return got.Data.CampaignID
 }
 
@@ -248,11 +258,11 @@ func (s *system) segment(t *testing.T) string {
 			SegmentID string `json:"segment_id"`
 		} `json:"data"`
 	}
-	require.Equal(t, http.StatusCreated, s.call(t, http.MethodPost, "/api/segments", "", map[string]any{
+	require.Equal(t, http.StatusCreated, s.call(t, post("/api/segments", "", map[string]any{
 		"name": t.Name(), "rules": []any{map[string]any{"id": "g", "operator": "AND", "rules": []any{
 			map[string]any{"id": "r", "field": "total_orders", "operator": ">=", "value": 0},
 		}}},
-	}, &got))
+	}), &got))
 	return got.Data.SegmentID
 }
 

@@ -60,12 +60,12 @@ UPDATE campaigns SET rate = @rate, updated_at = now() WHERE campaign_id = @campa
 
 -- name: CloseCampaign :execrows
 UPDATE campaigns
-SET status = @status, failure_reason = @failure_reason, finished_at = now(), updated_at = now()
+SET status = @status, failure_reason = @failure_reason, finished_at = clock_timestamp(), updated_at = now()
 WHERE campaign_id = @campaign_id AND status IN ('SCHEDULED', 'ACTIVE', 'PAUSED');
 
 -- name: MarkAudienceResolved :exec
 UPDATE campaigns
-SET audience_resolved_at = now(), target_audience_count = @audience, started_at = now(), updated_at = now(),
+SET audience_resolved_at = clock_timestamp(), target_audience_count = @audience, started_at = now(), updated_at = now(),
     status = CASE WHEN status = 'SCHEDULED' THEN 'ACTIVE' ELSE status END
 WHERE campaign_id = @campaign_id;
 

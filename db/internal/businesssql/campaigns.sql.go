@@ -15,7 +15,7 @@ import (
 
 const closeCampaign = `-- name: CloseCampaign :execrows
 UPDATE campaigns
-SET status = $1, failure_reason = $2, finished_at = now(), updated_at = now()
+SET status = $1, failure_reason = $2, finished_at = clock_timestamp(), updated_at = now()
 WHERE campaign_id = $3 AND status IN ('SCHEDULED', 'ACTIVE', 'PAUSED')
 `
 
@@ -416,7 +416,7 @@ func (q *Queries) LockCampaign(ctx context.Context, campaignID uuid.UUID) (Campa
 
 const markAudienceResolved = `-- name: MarkAudienceResolved :exec
 UPDATE campaigns
-SET audience_resolved_at = now(), target_audience_count = $1, started_at = now(), updated_at = now(),
+SET audience_resolved_at = clock_timestamp(), target_audience_count = $1, started_at = now(), updated_at = now(),
     status = CASE WHEN status = 'SCHEDULED' THEN 'ACTIVE' ELSE status END
 WHERE campaign_id = $2
 `
