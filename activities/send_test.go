@@ -115,13 +115,14 @@ func (b *bench) run(t *testing.T, seq int, opts ...func(*testsuite.TestActivityE
 	return res, nil
 }
 
-func requireType(t *testing.T, err error, errType string, retryable bool) *temporal.ApplicationError {
+// requireType requires an application error of a type and gives when Temporal is to try again.
+func requireType(t *testing.T, err error, errType string, retryable bool) (retryAfter time.Duration) {
 	t.Helper()
 	var appErr *temporal.ApplicationError
 	require.ErrorAs(t, err, &appErr)
 	require.Equal(t, errType, appErr.Type())
 	require.Equal(t, retryable, !appErr.NonRetryable())
-	return appErr
+	return appErr.NextRetryDelay()
 }
 
 func TestSendMessage(t *testing.T) {
@@ -147,8 +148,7 @@ func TestSendMessage(t *testing.T) {
 		b := setup(t, 1)
 		b.send = refusal(vendor.Retryable, vendor.RateLimited, 1, 90*time.Second)
 		_, err := b.run(t, 1)
-		appErr := requireType(t, err, activities.ErrVendorRefused, true)
-		require.Equal(t, 90*time.Second, appErr.NextRetryDelay())
+		require.Equal(t, 90*time.Second, requireType(t, err, activities.ErrVendorRefused, true))
 		require.Equal(t, 1, b.messages[1].Attempts)
 		require.NotContains(t, err.Error(), "example.com")
 	})

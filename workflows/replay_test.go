@@ -27,7 +27,7 @@ import (
 	"github.com/xencrm/xencrm/workflows"
 )
 
-// record writes new histories: go test ./workflows -run TestRecord -record
+// record writes new histories: go test ./workflows -run TestRecord -record.
 var record = flag.Bool("record", false, "record the histories in testdata/replay anew")
 
 const replayDir = "testdata/replay"

@@ -16,13 +16,12 @@ type healthCmd struct {
 
 // Run gives an error unless the URL answers 200 within five seconds.
 func (c *healthCmd) Run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, http.NoBody)
 	if err != nil {
 		return errs.Errorf(errs.Invalid, "%s is no URL", c.URL)
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.Client{Timeout: 5 * time.Second}
+	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("not healthy: %w", err)
 	}

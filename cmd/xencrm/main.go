@@ -31,13 +31,13 @@ type cli struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	var c cli
 	k := kong.Parse(&c, kong.Name("xencrm"),
 		kong.Description("CRM campaign engine in which every recipient is accounted for."),
 		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
-	if err := k.Run(); err != nil {
-		stop()
+	err := k.Run()
+	stop()
+	if err != nil {
 		os.Exit(report(err))
 	}
 }

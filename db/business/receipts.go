@@ -3,6 +3,7 @@ package business
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -68,8 +69,9 @@ func splitKnown(receipts []campaign.Receipt, m *merger) (known, unknown []campai
 }
 
 func insertReceipts(ctx context.Context, q *businesssql.Queries, receipts []campaign.Receipt) (map[uuid.UUID]bool, error) {
+	fresh := make(map[uuid.UUID]bool, len(receipts))
 	if len(receipts) == 0 {
-		return nil, nil
+		return fresh, nil
 	}
 	var p businesssql.InsertReceiptsParams
 	for _, r := range receipts {
@@ -90,7 +92,6 @@ func insertReceipts(ctx context.Context, q *businesssql.Queries, receipts []camp
 	if err != nil {
 		return nil, err
 	}
-	fresh := make(map[uuid.UUID]bool, len(ids))
 	for _, id := range ids {
 		fresh[id] = true
 	}
@@ -100,12 +101,11 @@ func insertReceipts(ctx context.Context, q *businesssql.Queries, receipts []camp
 // Park keeps a message that can never be processed as it is, with its raw bytes and the reason, for an
 // operator to look at and to replay. The id is derived from what it is, so a copy is kept once.
 func (s *Store) Park(ctx context.Context, d event.Delivery, reason string) error {
-	headers, err := json.Marshal(d.Headers)
-	if err != nil || d.Headers == nil {
-		headers = []byte("{}")
+	headers, err := json.Marshal(d.Properties())
+	if err != nil {
+		return fmt.Errorf("encode headers: %w", err)
 	}
-	id := uuid.NewSHA1(uuid.NameSpaceOID, slices.Concat([]byte(d.Queue+"\x00"+d.ID+"\x00"+reason+"\x00"), d.Body))
 	return db.Translate(s.q.InsertQuarantine(ctx, businesssql.InsertQuarantineParams{
-		QuarantineID: id, Queue: d.Queue, MessageID: d.ID, Reason: reason, Body: d.Body, Headers: headers,
+		QuarantineID: d.ParkID(), Queue: d.Queue, MessageID: d.ID, Reason: reason, Body: d.Body, Headers: headers,
 	}))
 }

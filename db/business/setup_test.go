@@ -37,7 +37,7 @@ func (b *bundle) customers(t testing.TB, n int) {
 	t.Helper()
 	_, err := b.pool.Exec(t.Context(), `INSERT INTO customers_mv
 		(customer_id, version, name, email, total_spend, total_visits, total_orders, last_order_at, status)
-		SELECT gen_random_uuid(), 1, 'User ' || i, 'user-' || i || '@example.com', i * 100, i, i, now() - i * interval '1 day', 'ACTIVE'
+		SELECT gen_random_uuid(), 1, 'User ' || i, 'user-' || i || '@example.com', i * 100, i + 0, i, now() - i * interval '1 day', 'ACTIVE'
 		FROM generate_series(1, $1::int) i`, n)
 	require.NoError(t, err)
 }

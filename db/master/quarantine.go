@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/internal/mastersql"
@@ -26,7 +23,7 @@ func park(ctx context.Context, q *mastersql.Queries, d event.Delivery, reason st
 		return fmt.Errorf("encode headers: %w", err)
 	}
 	return q.InsertQuarantine(ctx, mastersql.InsertQuarantineParams{
-		QuarantineID: uuid.NewSHA1(uuid.NameSpaceOID, slices.Concat([]byte(d.Queue+"\x00"+d.ID+"\x00"), d.Body)),
+		QuarantineID: d.ParkID(),
 		Queue:        d.Queue, MessageID: d.ID, Reason: reason, Body: d.Body, Headers: headers,
 	})
 }

@@ -57,10 +57,9 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	if err := deps.Validate(); err != nil {
 		return err
 	}
-	return runner.Run(ctx,
-		runner.Service{Name: "publisher", Run: publisher.Run},
-		serve(api.NewServer(cfg.Listen, api.New(deps)), log),
-	)
+	// The publisher outlives the server: requests under way at a stop still need it.
+	return runner.Behind(ctx, runner.Service{Name: "publisher", Run: publisher.Run},
+		serve(api.NewServer(cfg.Listen, api.New(deps)), log))
 }
 
 // version is the module's version, or the commit it was built from.

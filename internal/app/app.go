@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/client"
@@ -61,8 +62,8 @@ func newRole(name string, log *slog.Logger) *role { return &role{name: name, log
 func (r *role) onClose(fn func()) { r.cleanup = append(r.cleanup, fn) }
 
 func (r *role) close() {
-	for i := len(r.cleanup) - 1; i >= 0; i-- {
-		r.cleanup[i]()
+	for _, cleanup := range slices.Backward(r.cleanup) {
+		cleanup()
 	}
 }
 

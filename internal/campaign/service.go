@@ -307,7 +307,7 @@ func campaignID(in CreateInput) uuid.UUID {
 
 // hashRequest tells whether a repeated idempotency key carries the same request.
 func hashRequest(in CreateInput) []byte {
-	raw, err := json.Marshal(in)
+	raw, err := json.Marshal(in) //nolint:musttag // it is hashed, nobody reads it
 	if err != nil {
 		// CreateInput holds nothing that JSON cannot express, NaN was refused by checkRate.
 		panic(fmt.Sprintf("encode campaign request: %v", err))

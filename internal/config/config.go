@@ -148,7 +148,7 @@ type External struct {
 }
 
 // devSecret is what development signs with when nothing is set; production refuses it.
-const devSecret = "whsec_ZGV2ZWxvcG1lbnQtb25seS1zZWNyZXQtMDEyMzQ1Njc4OQ=="
+const devSecret = "whsec_ZGV2ZWxvcG1lbnQtb25seS1zZWNyZXQtMDEyMzQ1Njc4OQ==" //nolint:gosec // public on purpose, and refused in production
 
 // Secret gives the webhook secret, or that of development.
 func (w Webhook) Secret() string {
@@ -172,7 +172,8 @@ func (c API) Validate() error {
 			p.add("XENCRM_AUTH=off is refused when XENCRM_ENV=production")
 		}
 		if !isLoopback(c.Listen) && !c.BehindProxy {
-			p.add("XENCRM_LISTEN=%s: without authentication only loopback is allowed (127.0.0.1:8080), unless XENCRM_BEHIND_PROXY says that something in front decides who gets in", c.Listen)
+			p.add("XENCRM_LISTEN=%s: without authentication only loopback is allowed (127.0.0.1:8080), "+
+				"unless XENCRM_BEHIND_PROXY says that something in front decides who gets in", c.Listen)
 		}
 	}
 	return p.err()

@@ -132,11 +132,14 @@ func (d *Demo) launch(ctx context.Context, segmentID string) (string, error) {
 			CampaignID string `json:"campaign_id"`
 		} `json:"data"`
 	}
-	err := d.api.call(ctx, request{method: http.MethodPost, path: "/api/campaigns", key: randomKey(), want: http.StatusCreated, body: map[string]any{
+	body := map[string]any{
 		"name": "Festival Sale", "segment_id": segmentID, "campaign_type": "PROMOTIONAL", "created_by": "demo",
 		"message_template": "Hi {{ name }}, you have spent {{ total_spend }} with us over {{ total_orders }} orders. " +
 			"{% if total_orders > 3 %}Here is 20% off{% else %}Here is 10% off{% endif %} on your next one!",
-	}}, &got)
+	}
+	err := d.api.call(ctx, request{
+		method: http.MethodPost, path: "/api/campaigns", key: randomKey(), body: body, want: http.StatusCreated,
+	}, &got)
 	return got.Data.CampaignID, err
 }
 
@@ -172,7 +175,15 @@ func (d *Demo) books(ctx context.Context, id string) error {
 	for _, row := range []struct {
 		what string
 		n    int
-	}{{"audience", t.Audience}, {"delivered", t.Delivered}, {"failed", t.Failed}, {"skipped", t.Skipped}, {"cancelled", t.Cancelled}, {"in flight", t.InFlight}, {"pending", t.Pending}} {
+	}{
+		{"audience", t.Audience},
+		{"delivered", t.Delivered},
+		{"failed", t.Failed},
+		{"skipped", t.Skipped},
+		{"cancelled", t.Cancelled},
+		{"in flight", t.InFlight},
+		{"pending", t.Pending},
+	} {
 		d.screen.say("  %-10s %8d", row.what, row.n)
 	}
 	d.screen.say("  %-10s %8d   delivery rate %s %%", "sent", t.Sent, c.Stats.DeliveryRate)
@@ -214,8 +225,11 @@ func (d *Demo) workflowURL(id string) string {
 func (d *Demo) addresses() {
 	d.screen.say("\nWhere to look")
 	for _, row := range [][2]string{
-		{"API", d.system.API}, {"API docs", d.system.API + "/docs"}, {"Temporal Web UI", d.system.Stack.TemporalUIURL},
-		{"RabbitMQ", d.system.Stack.RabbitManagementURL}, {"mock vendor", d.system.Vendor + "/admin/summary"},
+		{"API", d.system.API},
+		{"API docs", d.system.API + "/docs"},
+		{"Temporal Web UI", d.system.Stack.TemporalUIURL},
+		{"RabbitMQ", d.system.Stack.RabbitManagementURL},
+		{"mock vendor", d.system.Vendor + "/admin/summary"},
 		{"all of it", filepath.Join(d.cfg.Dir, "env")},
 	} {
 		d.screen.say("  %-16s %s", row[0], row[1])

@@ -35,7 +35,7 @@ func population(seed uint64, n int) []seedCustomer {
 	out := make([]seedCustomer, n)
 	for i := range out {
 		// A generator for each, so that a larger population begins with the smaller one.
-		r := rand.New(rand.NewPCG(seed, uint64(i))) //nolint:gosec // sample data
+		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		c := seedCustomer{
 			Name:  first[r.IntN(len(first))] + " " + last[r.IntN(len(last))],
 			Email: fmt.Sprintf("user%d%s", i+1, domain(seed)),

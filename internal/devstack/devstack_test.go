@@ -198,13 +198,14 @@ func TestAPausedServerHangsAndGoesOn(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), s.MasterURL)
 	require.NoError(t, err)
 	require.NoError(t, s.Postgres().Pause())
-	_, err = net.DialTimeout("tcp", loopback(s.cluster.port()), time.Second)
+	open, err := net.DialTimeout("tcp", loopback(s.cluster.port()), time.Second)
 	require.NoError(t, err, "the port stays open")
+	require.NoError(t, open.Close())
 	answered := make(chan error, 1)
 	go func() { _, err := conn.Exec(context.Background(), "SELECT 1"); answered <- err }()
 	select {
-	case <-answered:
-		t.Fatal("a paused server answered")
+	case err := <-answered:
+		t.Fatalf("a paused server answered: %v", err)
 	case <-time.After(200 * time.Millisecond):
 	}
 	require.NoError(t, s.Postgres().Resume())

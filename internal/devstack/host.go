@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // childPath is where the servers' start scripts find the tools they call. It is fixed so that a
@@ -43,13 +44,10 @@ func (h *host) newest(patterns ...string) string {
 
 // versionIn returns the first whole number in a path, such as 15 in /usr/lib/postgresql/15/bin.
 func versionIn(path string) int {
-	digits := ""
-	for _, r := range path {
-		if r >= '0' && r <= '9' {
-			digits += string(r)
-		} else if digits != "" {
-			break
-		}
+	isDigit := func(r rune) bool { return r >= '0' && r <= '9' }
+	digits := path[max(strings.IndexFunc(path, isDigit), 0):]
+	if end := strings.IndexFunc(digits, func(r rune) bool { return !isDigit(r) }); end >= 0 {
+		digits = digits[:end]
 	}
 	n, err := strconv.Atoi(digits)
 	if err != nil {

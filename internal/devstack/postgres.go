@@ -169,16 +169,17 @@ func (p *postgresServer) probe(ctx context.Context) error {
 
 // started makes the role and the two databases.
 func (p *postgresServer) started(ctx context.Context) error {
-	script := fmt.Sprintf(`
+	var script strings.Builder
+	fmt.Fprintf(&script, `
 SELECT 'CREATE ROLE %[1]s LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '%[1]s') \gexec
 ALTER ROLE %[1]s PASSWORD '%[2]s';
 `, appRole, p.st.state.AppPassword)
 	for _, name := range []string{masterDatabase, businessDatabase} {
-		script += fmt.Sprintf(
+		fmt.Fprintf(&script,
 			"SELECT 'CREATE DATABASE %[1]s OWNER %[2]s' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '%[1]s') \\gexec\n",
 			name, appRole)
 	}
-	return p.psql(ctx, script)
+	return p.psql(ctx, script.String())
 }
 
 // createDatabase makes an empty database of the administrator.

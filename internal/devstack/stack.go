@@ -34,7 +34,7 @@ type Stack struct {
 	spawner *spawner
 	dog     *watchdog
 
-	ctx      context.Context // ends when the stack is stopped
+	ctx      context.Context //nolint:containedctx // the life of the stack itself: it ends when the stack is stopped
 	cancel   context.CancelFunc
 	watchers sync.WaitGroup
 	stop     sync.Once
@@ -173,11 +173,11 @@ func (s *Stack) fillAddresses() {
 		}
 	}
 	if s.rabbit != nil {
-		r := s.rabbit.prog.(*rabbitServer)
+		r := s.rabbit.prog.(*rabbitServer) //nolint:forcetypeassert // made so in startServers
 		s.RabbitURL, s.RabbitManagementURL = r.url(), r.managementURL()
 	}
 	if s.temporal != nil {
-		t := s.temporal.prog.(*temporalServer)
+		t := s.temporal.prog.(*temporalServer) //nolint:forcetypeassert // made so in startServers
 		s.TemporalAddress, s.TemporalUIURL = t.address(), t.uiURL()
 	}
 }
@@ -210,12 +210,13 @@ func (s *Stack) Stop(ctx context.Context) error {
 func (s *Stack) stopAll(ctx context.Context) error {
 	s.cancel()
 	servers := s.servers()
-	results := make([]error, len(servers))
+	stopped := make([]error, len(servers))
 	var stops sync.WaitGroup
 	for i, srv := range servers {
-		stops.Go(func() { results[i] = srv.Stop(ctx) })
+		stops.Go(func() { stopped[i] = srv.Stop(ctx) })
 	}
 	stops.Wait()
+	results := []error{errors.Join(stopped...)}
 	s.watchers.Wait()
 	if s.spawner != nil {
 		s.spawner.close()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -115,12 +116,7 @@ func (s *state) choose() (int, error) {
 }
 
 func (p Ports) has(port int) bool {
-	for _, have := range []int{p.Postgres, p.Rabbit, p.RabbitManagement, p.RabbitDist, p.Epmd, p.Temporal, p.TemporalUI} {
-		if have == port {
-			return true
-		}
-	}
-	return false
+	return slices.Contains([]int{p.Postgres, p.Rabbit, p.RabbitManagement, p.RabbitDist, p.Epmd, p.Temporal, p.TemporalUI}, port)
 }
 
 // portFree reports whether a server could listen on port. Another may take it before it does: a

@@ -1,6 +1,7 @@
 package devstack
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -61,7 +62,7 @@ func readProc(pid int) (proc, bool) {
 		return proc{}, false
 	}
 	// "pid (name) state parent ...": the name may hold spaces and parentheses.
-	open, end := strings.IndexByte(string(stat), '('), strings.LastIndexByte(string(stat), ')')
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	if open < 0 || end < open {
 		return proc{}, false
 	}

@@ -2,7 +2,10 @@ package event
 
 import (
 	"maps"
+	"slices"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Exchanges, queues and routing keys, as the reference names them. They are wire names: renaming
@@ -75,4 +78,9 @@ func (d Delivery) Properties() map[string]string {
 		out["amqp.timestamp"] = d.Timestamp.UTC().Format(time.RFC3339)
 	}
 	return out
+}
+
+// ParkID is the id of this message in a quarantine: a redelivered copy has the same one.
+func (d Delivery) ParkID() uuid.UUID {
+	return uuid.NewSHA1(uuid.NameSpaceOID, slices.Concat([]byte(d.Queue+"\x00"+d.ID+"\x00"), d.Body))
 }

@@ -103,7 +103,7 @@ func roundFilter(in any, args []any) (any, error) {
 		return nil, err
 	}
 	places = min(max(places, 0), quotientDecimals)
-	return unary(func(d decimal.Decimal) decimal.Decimal { return d.Round(int32(places)) })(in, nil)
+	return unary(func(d decimal.Decimal) decimal.Decimal { return d.Round(int32(places)) })(in, nil) //nolint:gosec // bounded a line above
 }
 
 func moneyFilter(in any, _ []any) (any, error) {

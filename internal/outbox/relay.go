@@ -94,7 +94,7 @@ const (
 
 // Run relays until ctx ends; the batch in progress is finished, which the publisher's deadline bounds.
 func (r *Relay) Run(ctx context.Context) error {
-	next := r.opt.Now().Add(time.Duration(rand.Int64N(int64(purgeEvery)))) //nolint:gosec // two relays need not purge together
+	next := r.opt.Now().Add(time.Duration(rand.Int64N(int64(purgeEvery))))
 	failed := pauseMin
 	for ctx.Err() == nil {
 		claimed, published, err := r.once(ctx)

@@ -130,7 +130,7 @@ func (b *backoff) reset() { b.next = 0 }
 func (b *backoff) pause(ctx context.Context) {
 	b.next = min(max(2*b.next, b.lowest), b.highest)
 	// Between half and all of it: never zero, which would be a busy loop.
-	d := b.next/2 + rand.N(b.next/2+1) //nolint:gosec // jitter is no secret
+	d := b.next/2 + rand.N(b.next/2+1)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

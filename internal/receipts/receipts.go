@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -187,7 +188,7 @@ func finish(r *campaign.Receipt, w event.Receipt) error {
 		return fmt.Errorf("attempt_number %d is out of range", r.Attempt)
 	case len(r.VendorRef) > maxRef || len(r.Code) > maxCode || len(r.Reason) > maxText:
 		return fmt.Errorf("vendor_ref, error_code or error_message is too long")
-	case bytes.ContainsRune([]byte(r.VendorRef+r.Code+r.Reason), 0):
+	case strings.ContainsRune(r.VendorRef+r.Code+r.Reason, 0):
 		return fmt.Errorf("vendor_ref, error_code or error_message holds a NUL")
 	case r.OccurredAt.Year() < 1970 || r.OccurredAt.Year() > 9999:
 		return fmt.Errorf("the time of the receipt is out of range")

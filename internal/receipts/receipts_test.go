@@ -183,8 +183,10 @@ func TestPublishedReceiptsParseAgain(t *testing.T) {
 	var rs []event.Receipt
 	for range 250 {
 		id, ref := uuid.New(), "ref"
-		rs = append(rs, event.Receipt{ReceiptID: &id, CommunicationID: uuid.New(), AttemptNumber: 1, ProcessedAt: now,
-			Response: event.DeliveryResponse{Status: event.ResponseSuccess, VendorRef: &ref, DeliveredAt: &now}})
+		rs = append(rs, event.Receipt{
+			ReceiptID: &id, CommunicationID: uuid.New(), AttemptNumber: 1, ProcessedAt: now,
+			Response: event.DeliveryResponse{Status: event.ResponseSuccess, VendorRef: &ref, DeliveredAt: &now},
+		})
 	}
 	require.NoError(t, receipts.NewPublisher(p, clock).PublishReceipts(t.Context(), rs))
 	require.Len(t, p.messages, 3)

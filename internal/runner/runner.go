@@ -35,6 +35,23 @@ func Run(ctx context.Context, services ...Service) error {
 	return group.Wait()
 }
 
+// Behind runs front until the context ends and keeps back running until front has ended: what front is
+// still finishing needs it. If back fails, front is stopped.
+func Behind(ctx context.Context, back, front Service) error {
+	frontCtx, stopFront := context.WithCancel(ctx)
+	defer stopFront()
+	backCtx, stopBack := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBack()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(backCtx, back)
+		stopFront()
+	}()
+	err := Run(frontCtx, front)
+	stopBack()
+	return errors.Join(err, <-ended)
+}
+
 var errEnded = errors.New("ended by itself")
 
 // Retry calls fn until it succeeds, is not worth repeating, or the context ends. A cold start may

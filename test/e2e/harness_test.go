@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -63,7 +64,7 @@ func start(t *testing.T, customers int) *system {
 	s := &system{dir: filepath.Join(t.TempDir(), "dev")}
 	s.output, err = os.Create(filepath.Join(t.TempDir(), "demo.log"))
 	require.NoError(t, err)
-	s.demo = exec.Command(binary, "demo") //nolint:noctx // it is stopped in an orderly way below
+	s.demo = exec.Command(binary, "demo")
 	s.demo.Dir = root
 	s.demo.Env = append(os.Environ(), "XENCRM_DEV_DIR="+s.dir, fmt.Sprintf("DEMO_CUSTOMERS=%d", customers),
 		"DEMO_VENDOR_LATENCY=0", fmt.Sprintf("DEMO_SEED=%d", seed), "XENCRM_BIN_DIR="+filepath.Join(root, ".dev", "bin"))
@@ -223,7 +224,8 @@ func (s *system) once(ctx context.Context, r request) (int, []byte, error) {
 	if r.key != "" {
 		req.Header.Set("Idempotency-Key", r.key)
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.Client{Timeout: time.Minute}
+	res, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -239,9 +241,7 @@ func (s *system) launch(t *testing.T, more map[string]any) uuid.UUID {
 		"name": t.Name(), "segment_id": s.segment(t), "message_template": "Hi {{ name }}, {{ total_spend }}",
 		"campaign_type": "PROMOTIONAL", "created_by": "e2e",
 	}
-	for k, v := range more {
-		body[k] = v
-	}
+	maps.Copy(body, more)
 	var got struct {
 		Data struct {
 			CampaignID uuid.UUID `json:"campaign_id"`
@@ -335,7 +335,8 @@ const disagreements = `SELECT count(*)::text FROM campaign_stats s LEFT JOIN (
 
 func (s *system) requireOneDeliveryEach(t *testing.T) {
 	t.Helper()
-	res, err := http.Get(s.env["VENDOR_URL"] + "/admin/summary") //nolint:noctx // loopback
+	client := http.Client{Timeout: time.Minute}
+	res, err := client.Get(s.env["VENDOR_URL"] + "/admin/summary")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, res.Body.Close()) }()
 	var summary struct {

@@ -15,7 +15,7 @@ import (
 const insertQuarantine = `-- name: InsertQuarantine :exec
 INSERT INTO quarantine (quarantine_id, queue, message_id, reason, body, headers)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING
+ON CONFLICT (quarantine_id) DO UPDATE SET reason = excluded.reason, replayed_at = NULL
 `
 
 type InsertQuarantineParams struct {
@@ -27,6 +27,7 @@ type InsertQuarantineParams struct {
 	Headers      json.RawMessage
 }
 
+// A redelivered copy is kept once, and one that was replayed in vain is open again.
 func (q *Queries) InsertQuarantine(ctx context.Context, arg InsertQuarantineParams) error {
 	_, err := q.db.Exec(ctx, insertQuarantine,
 		arg.QuarantineID,

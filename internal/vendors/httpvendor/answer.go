@@ -132,7 +132,7 @@ func retryAfter(header string, now time.Time, most time.Duration) time.Duration 
 		return 0
 	}
 	if secs, err := strconv.ParseUint(header, 10, 63); err == nil {
-		if secs > uint64(most/time.Second) {
+		if secs > uint64(most/time.Second) { //nolint:gosec // most is positive
 			return most
 		}
 		return time.Duration(secs) * time.Second

@@ -191,7 +191,7 @@ func TestSendWithoutAnAnswer(t *testing.T) {
 		t.Parallel()
 		client, err := httpvendor.New(httpvendor.Config{BaseURL: "http://127.0.0.1:1"})
 		require.NoError(t, err)
-		noAnswer(t, client)
+		require.Equal(t, vendor.NoAnswer, noAnswer(t, client).Code)
 	})
 	t.Run("Hangs", func(t *testing.T) {
 		t.Parallel()
@@ -213,7 +213,7 @@ func TestSendWithoutAnAnswer(t *testing.T) {
 				<-tick.C
 			}
 		})
-		noAnswer(t, client)
+		require.Equal(t, vendor.NoAnswer, noAnswer(t, client).Code)
 	})
 	t.Run("IsCutOff", func(t *testing.T) {
 		t.Parallel()

@@ -10,7 +10,7 @@ import (
 // lockFile keeps a second vendor off the same ledger: both would decide from memory. The kernel lets
 // the lock go with the process, kill -9 included.
 func lockFile(path string) (func(), error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the path comes from the configuration
 	if err != nil {
 		return nil, err
 	}

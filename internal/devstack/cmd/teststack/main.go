@@ -57,7 +57,7 @@ func parse(args []string) (options, error) {
 	}
 	o.command = fs.Args()
 	if o.serve == (len(o.command) > 0) {
-		return o, errors.New("give either -serve or a command: teststack -- go test ./...")
+		return o, errors.New("give either -serve or a command, as in: teststack -- go test PACKAGES")
 	}
 	for _, name := range o.servers() {
 		if !slices.Contains([]string{"postgres", "rabbitmq", "temporal"}, name) {

@@ -1,0 +1,90 @@
+package config_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/xencrm/xencrm/internal/config"
+	"github.com/xencrm/xencrm/internal/errs"
+)
+
+func validAPI() config.API {
+	return config.API{
+		Master:   config.Master{MasterURL: "postgres://u:hunter2@127.0.0.1:5432/master"},
+		Business: config.Business{BusinessURL: "postgres://u:hunter2@127.0.0.1:5432/business"},
+		Rabbit:   config.Rabbit{RabbitURL: "amqp://u:hunter2@127.0.0.1:5672/"},
+		Temporal: config.Temporal{TemporalAddress: "127.0.0.1:7233", TemporalNamespace: "default"},
+		Listen:   "127.0.0.1:8080", Auth: "off",
+	}
+}
+
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, validAPI().Validate())
+	tests := []struct {
+		name  string
+		spoil func(*config.API)
+		says  string
+	}{
+		{"NoMasterURL", func(c *config.API) { c.MasterURL = "" }, "CUSTOMER_DATABASE_URL must be postgres://"},
+		{"WrongScheme", func(c *config.API) { c.BusinessURL = "mysql://u:hunter2@h/db" }, "CAMPAIGN_DATABASE_URL must be"},
+		{"NoDatabaseName", func(c *config.API) { c.BusinessURL = "postgres://u:hunter2@h:5432/" }, "CAMPAIGN_DATABASE_URL must be"},
+		{"GarbageBroker", func(c *config.API) { c.RabbitURL = "::hunter2" }, "RABBITMQ_URL must be amqp://"},
+		{"TemporalWithoutPort", func(c *config.API) { c.TemporalAddress = "temporal" }, "TEMPORAL_ADDRESS=temporal must be host:port"},
+		{"OpenToTheNetworkWithoutAuth", func(c *config.API) { c.Listen = "0.0.0.0:8080" }, "only loopback"},
+		{"ProductionWithoutAuth", func(c *config.API) { c.Environment = "production" }, "XENCRM_AUTH=off is refused"},
+		{"ProductionWithoutSecret", func(c *config.API) { c.Environment = "production" }, "XENCRM_WEBHOOK_SECRET must be set"},
+		{"SecretOfAnotherKind", func(c *config.API) { c.WebhookSecret = "hunter2" }, "must begin with whsec_"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := validAPI()
+			tt.spoil(&c)
+			err := c.Validate()
+			require.True(t, errs.Is(err, errs.Invalid))
+			require.ErrorContains(t, err, tt.says)
+			require.NotContains(t, err.Error(), "hunter2")
+		})
+	}
+
+	t.Run("ListsEverythingAtOnce", func(t *testing.T) {
+		t.Parallel()
+		err := config.API{Listen: "nonsense", Auth: "off"}.Validate()
+		for _, name := range []string{"CUSTOMER_DATABASE_URL", "CAMPAIGN_DATABASE_URL", "RABBITMQ_URL", "TEMPORAL_ADDRESS", "XENCRM_LISTEN"} {
+			require.ErrorContains(t, err, name)
+		}
+	})
+
+	t.Run("BehindAProxyAnyAddressWill", func(t *testing.T) {
+		t.Parallel()
+		c := validAPI()
+		c.Listen, c.BehindProxy = "0.0.0.0:8080", true
+		require.NoError(t, c.Validate())
+	})
+}
+
+func TestWorker(t *testing.T) {
+	t.Parallel()
+	good := config.Worker{
+		Business: validAPI().Business, Temporal: validAPI().Temporal, VendorURL: "http://127.0.0.1:8090",
+		VendorTimeout: 5 * time.Second, MaxSends: 1, DBConns: 1,
+	}
+	require.NoError(t, good.Validate())
+	bad := good
+	bad.VendorURL, bad.VendorTimeout, bad.MaxSends = "ftp://x", time.Minute, 0
+	err := bad.Validate()
+	for _, name := range []string{"VENDOR_URL", "VENDOR_TIMEOUT", "XENCRM_MAX_SENDS"} {
+		require.ErrorContains(t, err, name)
+	}
+}
+
+func TestMockVendorIsRefusedInProduction(t *testing.T) {
+	t.Parallel()
+	c := config.MockVendor{Listen: "127.0.0.1:1", ReceiptURL: "http://127.0.0.1:2/receipts", SuccessRate: 0.9}
+	require.NoError(t, c.Validate())
+	c.Environment = "production"
+	require.ErrorContains(t, c.Validate(), "delivers nothing")
+}
