@@ -7,12 +7,9 @@ import (
 	"time"
 
 	"github.com/xencrm/xencrm/api"
-	"github.com/xencrm/xencrm/db/business"
-	"github.com/xencrm/xencrm/db/master"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
 	"github.com/xencrm/xencrm/internal/customer"
-	"github.com/xencrm/xencrm/internal/engine"
 	"github.com/xencrm/xencrm/internal/rabbit"
 	"github.com/xencrm/xencrm/internal/receipts"
 	"github.com/xencrm/xencrm/internal/runner"
@@ -22,15 +19,7 @@ import (
 func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	r := newRole("api", log)
 	defer r.close()
-	masterPool, err := r.open(ctx, masterSchema(cfg.MasterURL))
-	if err != nil {
-		return err
-	}
-	businessPool, err := r.open(ctx, businessSchema(cfg.BusinessURL))
-	if err != nil {
-		return err
-	}
-	temporal, err := r.dial(cfg.Temporal)
+	on, err := r.connect(ctx, cfg.Master, cfg.Business, cfg.Temporal)
 	if err != nil {
 		return err
 	}
@@ -38,18 +27,17 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	customers, store, eng := master.New(masterPool), business.New(businessPool), engine.New(temporal)
-	segments := campaign.NewSegments(store, store)
+	segments := campaign.NewSegments(on.business, on.business)
 	deps := api.Deps{
-		Customers: customer.NewService(publisher, customers, time.Now, log),
+		Customers: customer.NewService(publisher, on.customers, time.Now, log),
 		Segments:  segments,
 		Campaigns: campaign.NewService(campaign.Deps{
-			Store: store, Segments: segments, Audience: store, Engine: eng, Now: time.Now, Log: log,
+			Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
 		}),
-		Dashboard: store,
+		Dashboard: on.business,
 		Receipts:  receipts.NewPublisher(publisher, time.Now),
 		Readiness: map[string]func(context.Context) error{
-			"master_database": customers.Ping, "business_database": store.Ping, "temporal": eng.Ping,
+			"master_database": on.customers.Ping, "business_database": on.business.Ping, "temporal": on.engine.Ping,
 			"rabbitmq": func(context.Context) error { return publisher.Ready() },
 		},
 		WebhookSecret: cfg.Secret(), Logger: log, Version: version(), Now: time.Now,

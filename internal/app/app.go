@@ -22,6 +22,7 @@ import (
 	"github.com/xencrm/xencrm/db/master"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
+	"github.com/xencrm/xencrm/internal/engine"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/runner"
 )
@@ -111,4 +112,28 @@ func (r *role) dial(t config.Temporal) (client.Client, error) {
 	}
 	r.onClose(c.Close)
 	return c, nil
+}
+
+// backend is what every role but the worker and the vendor works on.
+type backend struct {
+	customers *master.Store
+	business  *business.Store
+	engine    *engine.Engine
+}
+
+// connect opens both databases and Temporal.
+func (r *role) connect(ctx context.Context, m config.Master, b config.Business, t config.Temporal) (backend, error) {
+	masterPool, err := r.open(ctx, masterSchema(m.MasterURL))
+	if err != nil {
+		return backend{}, err
+	}
+	businessPool, err := r.open(ctx, businessSchema(b.BusinessURL))
+	if err != nil {
+		return backend{}, err
+	}
+	temporal, err := r.dial(t)
+	if err != nil {
+		return backend{}, err
+	}
+	return backend{customers: master.New(masterPool), business: business.New(businessPool), engine: engine.New(temporal)}, nil
 }

@@ -5,10 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/xencrm/xencrm/db/business"
-	"github.com/xencrm/xencrm/db/master"
 	"github.com/xencrm/xencrm/internal/config"
-	"github.com/xencrm/xencrm/internal/engine"
 	"github.com/xencrm/xencrm/internal/event"
 	"github.com/xencrm/xencrm/internal/ingest"
 	"github.com/xencrm/xencrm/internal/projection"
@@ -25,20 +22,12 @@ const receiptBatch = 20
 func Consumer(ctx context.Context, cfg config.Consumer, log *slog.Logger) error {
 	r := newRole("consumer", log)
 	defer r.close()
-	masterPool, err := r.open(ctx, masterSchema(cfg.MasterURL))
+	on, err := r.connect(ctx, cfg.Master, cfg.Business, cfg.Temporal)
 	if err != nil {
 		return err
 	}
-	businessPool, err := r.open(ctx, businessSchema(cfg.BusinessURL))
-	if err != nil {
-		return err
-	}
-	temporal, err := r.dial(cfg.Temporal)
-	if err != nil {
-		return err
-	}
-	customers, store := master.New(masterPool), business.New(businessPool)
-	notifier := receipts.NewCoalescer(engine.New(temporal), store, log)
+	customers, store := on.customers, on.business
+	notifier := receipts.NewCoalescer(on.engine, store, log)
 	posted := ingest.NewHandler(customers, time.Now)
 	services := []runner.Service{
 		{Name: "notifier", Run: notifier.Run},

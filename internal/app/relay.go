@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/xencrm/xencrm/db/business"
-	"github.com/xencrm/xencrm/db/master"
 	"github.com/xencrm/xencrm/internal/config"
 	"github.com/xencrm/xencrm/internal/engine"
 	"github.com/xencrm/xencrm/internal/outbox"
@@ -18,15 +16,7 @@ import (
 func Relay(ctx context.Context, cfg config.Relay, log *slog.Logger) error {
 	r := newRole("relay", log)
 	defer r.close()
-	masterPool, err := r.open(ctx, masterSchema(cfg.MasterURL))
-	if err != nil {
-		return err
-	}
-	businessPool, err := r.open(ctx, businessSchema(cfg.BusinessURL))
-	if err != nil {
-		return err
-	}
-	temporal, err := r.dial(cfg.Temporal)
+	on, err := r.connect(ctx, cfg.Master, cfg.Business, cfg.Temporal)
 	if err != nil {
 		return err
 	}
@@ -34,9 +24,8 @@ func Relay(ctx context.Context, cfg config.Relay, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	customers := master.New(masterPool)
-	relay := outbox.New(customers, publisher, outbox.Options{Now: time.Now, Log: log})
-	starter := engine.NewStarter(engine.New(temporal), business.New(businessPool), log)
+	relay := outbox.New(on.customers, publisher, outbox.Options{Now: time.Now, Log: log})
+	starter := engine.NewStarter(on.engine, on.business, log)
 	log.InfoContext(ctx, "ready")
 	return runner.Run(ctx,
 		runner.Service{Name: "publisher", Run: publisher.Run},

@@ -17,7 +17,7 @@ type Env struct {
 	Environment string `name:"env" env:"XENCRM_ENV" default:"development" enum:"development,production" help:"production refuses whatever is only safe on one machine (${enum})."`
 	// GCPercent trades memory for time: the live heap of every role is a few tens of MB, so that Go's
 	// default of 100 collects it many times a second.
-	GCPercent int    `name:"gc-percent" env:"GOGC" default:"400" help:"Growth of the heap between collections, percent."`
+	GCPercent int    `name:"gc-percent" env:"GOGC" default:"200" help:"Growth of the heap between collections, percent."`
 	LogLevel  string `env:"XENCRM_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged (${enum})."`
 }
 
@@ -127,7 +127,9 @@ type Demo struct {
 	Env
 	Dir string `env:"XENCRM_DEV_DIR" default:".dev" help:"Where the servers keep their state."`
 	// Binary is started for the roles in place of this program, by programs that are not xencrm.
-	Binary        string        `kong:"-"`
+	Binary string `kong:"-"`
+	// Fresh throws away what an earlier run left in Dir.
+	Fresh         bool          `kong:"-"`
 	BinDir        string        `env:"XENCRM_BIN_DIR" default:".dev/bin" help:"Where the Temporal server is kept once it is built."`
 	Customers     int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
 	VendorLatency string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`

@@ -134,7 +134,7 @@ func start(ctx context.Context, recipients, audience int) (*bench, error) {
 	limit, cancel := context.WithTimeout(ctx, 20*time.Minute) // a clean machine builds the Temporal server first
 	defer cancel()
 	system, err := demo.Up(limit, config.Demo{
-		Dir: dir, BinDir: ".dev/bin", Binary: binary, VendorLatency: "0", Seed: 1,
+		Dir: dir, BinDir: ".dev/bin", Binary: binary, VendorLatency: "0", Seed: 1, Fresh: true,
 	}, func(line string) { fmt.Println(line) })
 	if err != nil {
 		return nil, err

@@ -61,7 +61,11 @@ func start(t *testing.T, customers int) *system {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 
-	s := &system{dir: filepath.Join(t.TempDir(), "dev")}
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		require.NoError(t, os.Chmod(d, 0o711)) //nolint:gosec // the servers' unprivileged user passes through
+	}
+	s := &system{dir: filepath.Join(dir, "dev")}
 	s.output, err = os.Create(filepath.Join(t.TempDir(), "demo.log"))
 	require.NoError(t, err)
 	s.demo = exec.Command(binary, "demo")
