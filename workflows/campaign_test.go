@@ -114,6 +114,7 @@ func (w *world) pending(_ context.Context, in activities.PendingInput) (activiti
 func (w *world) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet())
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
 	workflows.Register(env)

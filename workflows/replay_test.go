@@ -44,7 +44,7 @@ func TestReplay(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
 			workflows.Register(replayer)
-			require.NoError(t, replayer.ReplayWorkflowHistory(nil, readHistory(t, file)))
+			require.NoError(t, replayer.ReplayWorkflowHistory(quiet(), readHistory(t, file)))
 		})
 	}
 }
@@ -150,7 +150,7 @@ func TestRecord(t *testing.T) {
 	}
 	t.Parallel()
 	address, _ := devtest.Temporal(t)
-	c, err := client.Dial(client.Options{HostPort: address, Identity: "recorder"})
+	c, err := client.Dial(client.Options{HostPort: address, Identity: "recorder", Logger: quiet()})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	for _, sc := range scenarios() {
