@@ -10,5 +10,4 @@ import (
 // quiet keeps thousands of lines of the SDK out of a test's output.
 func quiet() log.Logger { return log.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
 
-
 func converterOf() converter.DataConverter { return converter.GetDefaultDataConverter() }
