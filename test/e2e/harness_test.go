@@ -63,7 +63,7 @@ func start(t *testing.T, customers int) *system {
 
 	dir := t.TempDir()
 	for _, d := range []string{dir, filepath.Dir(dir)} {
-		require.NoError(t, os.Chmod(d, 0o711)) //nolint:gosec // the servers' unprivileged user passes through
+		require.NoError(t, os.Chmod(d, 0o711)) // the servers' unprivileged user passes through
 	}
 	s := &system{dir: filepath.Join(dir, "dev")}
 	s.output, err = os.Create(filepath.Join(t.TempDir(), "demo.log"))
