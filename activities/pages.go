@@ -17,9 +17,11 @@ const (
 	// pageSize is how many messages a miss loads: a lane's window of 45 crosses a page every 128
 	// sends, so reading costs one query in a hundred sends.
 	pageSize = 128
-	// maxPages bounds the memory: 512 pages of 128 messages of a few hundred bytes are some 40 MB,
-	// and serve 16 lanes of 16 campaigns at once.
-	maxPages = 512
+	// maxCached bounds the memory of the messages that are kept, in bytes: pages of messages of a few
+	// hundred bytes for 16 lanes of some 30 campaigns at once, fewer where messages are long.
+	maxCached = 32 << 20
+	// rowBytes is what a message takes beside its text: ids, address, name, and the map that holds it.
+	rowBytes = 400
 	// pageLife bounds how long an unsubscription may stay unseen by a page that is being sent.
 	pageLife = 30 * time.Second
 )
@@ -35,6 +37,7 @@ type pageCache struct {
 	mu    sync.Mutex
 	pages map[pageKey]*list.Element
 	order *list.List
+	bytes int
 }
 
 type pageKey struct {
@@ -47,6 +50,7 @@ type page struct {
 	loadedAt time.Time
 	shared   campaign.SendContext
 	messages map[int]campaign.Message
+	bytes    int
 }
 
 func newPageCache(store MessageStore, now func() time.Time) *pageCache {
@@ -80,8 +84,7 @@ func (c *pageCache) lookup(key pageKey) *page {
 	}
 	p := el.Value.(*page) //nolint:forcetypeassert // the list holds nothing else
 	if c.now().Sub(p.loadedAt) > pageLife {
-		c.order.Remove(el)
-		delete(c.pages, key)
+		c.drop(el)
 		return nil
 	}
 	c.order.MoveToFront(el)
@@ -97,14 +100,30 @@ func (c *pageCache) load(ctx context.Context, key pageKey) (*page, error) {
 	p := &page{key: key, loadedAt: c.now(), shared: shared, messages: make(map[int]campaign.Message, len(messages))}
 	for _, m := range messages {
 		p.messages[m.Seq] = m
+		p.bytes += rowBytes + len(m.Body)
 	}
+	c.keep(p)
+	return p, nil
+}
+
+// keep adds a page and drops the least recently used ones that do not fit beside it.
+func (c *pageCache) keep(p *page) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pages[key] = c.order.PushFront(p)
-	for c.order.Len() > maxPages {
-		oldest := c.order.Back()
-		c.order.Remove(oldest)
-		delete(c.pages, oldest.Value.(*page).key) //nolint:forcetypeassert // the list holds nothing else
+	if old, ok := c.pages[p.key]; ok {
+		c.drop(old)
 	}
-	return p, nil
+	c.pages[p.key] = c.order.PushFront(p)
+	c.bytes += p.bytes
+	for c.bytes > maxCached && c.order.Len() > 1 {
+		c.drop(c.order.Back())
+	}
+}
+
+// drop forgets a page; the caller holds the lock.
+func (c *pageCache) drop(el *list.Element) {
+	p := el.Value.(*page) //nolint:forcetypeassert // the list holds nothing else
+	c.order.Remove(el)
+	delete(c.pages, p.key)
+	c.bytes -= p.bytes
 }

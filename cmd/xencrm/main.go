@@ -26,6 +26,7 @@ type cli struct {
 	MockVendor mockVendorCmd `cmd:"" help:"Serve a message vendor that delivers nothing, for development."`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the databases and Temporal's search attributes up to date."`
 	Demo       demoCmd       `cmd:"" help:"Run everything on this machine and launch a campaign."`
+	Check      checkCmd      `cmd:"" help:"Prove from the outside, read-only, that every recipient is accounted for."`
 	Health     healthCmd     `cmd:"" help:"Exit 0 if a server of ours answers that it is well."`
 }
 

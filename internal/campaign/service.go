@@ -221,7 +221,12 @@ func (s *Service) steer(
 	if c.Status.Ended() || c.Status == Draft {
 		return Progress{}, errs.Errorf(errs.Conflict, "the campaign is %s and cannot be %s", c.Status, verb)
 	}
-	return call(ctx, c)
+	p, err := call(ctx, c)
+	if errs.Is(err, errs.NotFound) {
+		// Temporal was away when it was launched; the starter has not come to it yet.
+		return p, errs.Wrap(errs.Unavailable, err, "the campaign has not started yet; try again in a moment")
+	}
+	return p, err
 }
 
 func (s *Service) build(ctx context.Context, in CreateInput) (Campaign, error) {

@@ -37,6 +37,8 @@ func TestSystem(t *testing.T) {
 	t.Run("D43OneOrderHoweverOftenItIsPosted", s.testRepeatedOrder)
 	t.Run("PauseResumeAndRetryFailed", s.testControl)
 	t.Run("D12RepeatedLaunchIsOneCampaign", s.testRepeatedLaunch)
+	t.Run("AVendorAtItsWorst", s.testVendorFaults)
+	t.Run("TwoOfEachRole", s.testTwoOfEach)
 	for _, victim := range []string{"worker", "consumer", "api", "mock-vendor", "relay", "rabbitmq", "postgres", "temporal"} {
 		t.Run("Kill9"+victim, func(t *testing.T) { s.testKill(t, victim) })
 	}
@@ -152,6 +154,39 @@ func (s *system) testRepeatedLaunch(t *testing.T) {
 	for id := range ids {
 		s.awaitStatus(t, uuid.MustParse(id), "COMPLETED")
 	}
+}
+
+// testVendorFaults runs a campaign against a vendor that loses answers, answers garbage, fails before
+// and after accepting, and sends every receipt three times in random order: the outcome is the same.
+func (s *system) testVendorFaults(t *testing.T) {
+	t.Helper()
+	s.probe(t)
+	s.faults(t, map[string]any{
+		"error_before": 0.1, "error_after": 0.1, "drop_after": 0.1, "garbage": 0.1, "receipt_copies": 3, "shuffle_receipts": true,
+	})
+	t.Cleanup(func() { s.faults(t, map[string]any{}) })
+	id := s.launch(t, map[string]any{"rate": 100})
+	s.awaitSent(t, id, customers/4)
+	s.faults(t, map[string]any{"outage": "close"})
+	s.awaitUnanswered(t)
+	s.faults(t, map[string]any{"receipt_first": true, "receipt_copies": 3})
+	s.awaitStatus(t, id, "COMPLETED")
+	s.requireExact(t, id)
+}
+
+// testTwoOfEach runs a second worker, consumer and relay beside the demo's.
+func (s *system) testTwoOfEach(t *testing.T) {
+	t.Helper()
+	s.probe(t)
+	for _, role := range []string{"worker", "consumer", "relay"} {
+		s.startSecond(t, role)
+	}
+	id := s.launch(t, map[string]any{"rate": 200})
+	run := uuid.NewString()
+	s.postOrders(t, run, 0, 40)
+	s.awaitStatus(t, id, "COMPLETED")
+	s.requireExact(t, id)
+	s.testProjection(t)
 }
 
 // testNoPersonalData looks for customers and message text in the histories of every workflow that ran.

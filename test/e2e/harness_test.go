@@ -351,6 +351,53 @@ func (s *system) requireOneDeliveryEach(t *testing.T) {
 	require.Equal(t, 1, *summary.MaxDeliveriesPerKey)
 }
 
+// faults sets what goes wrong at the vendor; nothing that is not named does.
+func (s *system) faults(t *testing.T, faults map[string]any) {
+	t.Helper()
+	raw, err := json.Marshal(faults)
+	require.NoError(t, err)
+	ctx := context.WithoutCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, s.env["VENDOR_URL"]+"/admin/faults", bytes.NewReader(raw))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	client := http.Client{Timeout: time.Minute}
+	res, err := client.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Less(t, res.StatusCode, http.StatusMultipleChoices)
+}
+
+// awaitUnanswered waits until the worker has met a vendor that does not answer: the vendor's own count
+// of requests stands still while messages are pending.
+func (s *system) awaitUnanswered(t *testing.T) {
+	t.Helper()
+	last, still := "", 0
+	s.eventually(t, "the outage does not show", func() bool {
+		now := s.count(t, "SELECT sum(total_sent)::text FROM campaign_stats")
+		if still++; now != last {
+			last, still = now, 0
+		}
+		const looks = 20 // a second without any progress
+		return still >= looks
+	})
+}
+
+// startSecond starts another process of a role, which ends with the test.
+func (s *system) startSecond(t *testing.T, role string) {
+	t.Helper()
+	cmd := exec.Command(s.demo.Path, role) //nolint:noctx // it is stopped in an orderly way below
+	cmd.Env = os.Environ()
+	for k, v := range s.env {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	cmd.Stdout, cmd.Stderr = s.output, s.output
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, cmd.Wait(), "%s does not stop in an orderly way", role)
+	})
+}
+
 // probe checks in every snapshot, until the test ends, that books and ledger agree.
 func (s *system) probe(t *testing.T) {
 	t.Helper()
