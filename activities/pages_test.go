@@ -40,7 +40,7 @@ func TestPageCache(t *testing.T) {
 			require.Equal(t, page*pageSize+1, m.Seq)
 			require.LessOrEqual(t, c.bytes, maxCached)
 		}
-		require.Equal(t, c.order.Len(), len(c.pages))
+		require.Len(t, c.pages, c.order.Len())
 		require.Positive(t, c.order.Len())
 	})
 

@@ -1,8 +1,6 @@
 package workflows
 
 import (
-	"time"
-
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -42,7 +40,7 @@ func newRun(ctx workflow.Context, in CampaignInput) *campaignRun {
 	if in.Carried != nil {
 		c.state = *in.Carried
 	} else {
-		c.state = CampaignState{Phase: PhaseScheduled, Rate: in.Rate}
+		c.state = CampaignState{Phase: PhaseScheduled, Rate: in.Rate, StartedAt: workflow.Now(ctx)}
 	}
 	c.state.Runs++
 	return c
@@ -252,9 +250,4 @@ func (c *campaignRun) continueAsNew(ctx workflow.Context) error {
 func (c *campaignRun) label(ctx workflow.Context, status campaign.Status) error {
 	key := temporal.NewSearchAttributeKeyKeyword(AttrCampaignStatus)
 	return workflow.UpsertTypedSearchAttributes(ctx, key.ValueSet(string(status)))
-}
-
-// elapsedSince is for the details page only.
-func elapsedSince(ctx workflow.Context) time.Duration {
-	return workflow.Now(ctx).Sub(workflow.GetInfo(ctx).WorkflowStartTime)
 }

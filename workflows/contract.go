@@ -80,6 +80,8 @@ type CampaignState struct {
 	Cancelled bool            `json:"cancelled,omitempty"`
 	Rate      float64         `json:"rate,omitempty"`
 	Totals    campaign.Totals `json:"totals"`
+	// StartedAt is when the first run of the chain began.
+	StartedAt time.Time `json:"started_at,omitzero"`
 	// Ranges are the parts of the audience that are still to be sent, one a lane.
 	Ranges []Range `json:"ranges,omitempty"`
 	// Sparse says that only some messages of the ranges are pending; see LaneInput.

@@ -153,11 +153,12 @@ func (c *campaignRun) show(ctx workflow.Context) {
 	case c.state.Paused:
 		title += ", paused"
 	}
-	fmt.Fprintf(&b, "### %s after %s\n\n", title, elapsedSince(ctx).Round(time.Second))
-	b.WriteString("| audience | pending | in flight | delivered | failed | skipped | cancelled |\n")
-	b.WriteString("|---:|---:|---:|---:|---:|---:|---:|\n")
-	fmt.Fprintf(&b, "| %d | %d | %d | %d | %d | %d | %d |\n\n",
-		t.Audience, t.Pending, t.InFlight, t.Delivered, t.Failed, t.Skipped, t.Cancelled)
+	fmt.Fprintf(&b, "### %s after %s\n\n", title, workflow.Now(ctx).Sub(c.state.StartedAt).Round(time.Second))
+	// One row each: the column of the Web UI that shows this is narrow.
+	b.WriteString("| recipients | |\n|:---|---:|\n")
+	fmt.Fprintf(&b, "| audience | %d |\n| pending | %d |\n| in flight | %d |\n", t.Audience, t.Pending, t.InFlight)
+	fmt.Fprintf(&b, "| delivered | %d |\n", t.Delivered)
+	fmt.Fprintf(&b, "| failed | %d |\n| skipped | %d |\n| cancelled | %d |\n\n", t.Failed, t.Skipped, t.Cancelled)
 	if t.Audience > 0 {
 		const percent = 100
 		fmt.Fprintf(&b, "%d%% settled, delivery rate %s%%", percent*t.Done()/t.Audience, t.DeliveryRate().StringFixed(2)) //nolint:mnd // two decimals

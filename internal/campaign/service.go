@@ -166,6 +166,10 @@ func (s *Service) Progress(ctx context.Context, id uuid.UUID) (Progress, error) 
 	}
 	p, err := s.engine.Progress(ctx, c)
 	if err == nil {
+		// The workflow is told once a second at most; the books are always newer.
+		if c.Stats != nil {
+			p.Totals = p.Totals.Newer(c.Stats.Totals)
+		}
 		return p, nil
 	}
 	p = Progress{Phase: string(c.Status), Paused: c.Status == Paused, Rate: c.Rate}

@@ -92,7 +92,9 @@ func (h *house) ConfirmStart(_ context.Context, id uuid.UUID, _ int) error {
 	return nil
 }
 
-func (h *house) Unstarted(context.Context, time.Duration, int) ([]campaign.Campaign, error) { return nil, nil }
+func (h *house) Unstarted(context.Context, time.Duration, int) ([]campaign.Campaign, error) {
+	return nil, nil
+}
 
 func (h *house) RearmFailed(_ context.Context, id uuid.UUID, _ []string) (campaign.Campaign, int, error) {
 	return h.campaigns[id], 0, nil

@@ -385,7 +385,7 @@ func (s *system) awaitUnanswered(t *testing.T) {
 // startSecond starts another process of a role, which ends with the test.
 func (s *system) startSecond(t *testing.T, role string) {
 	t.Helper()
-	cmd := exec.Command(s.demo.Path, role) //nolint:noctx // it is stopped in an orderly way below
+	cmd := exec.Command(s.demo.Path, role)
 	cmd.Env = os.Environ()
 	for k, v := range s.env {
 		cmd.Env = append(cmd.Env, k+"="+v)
