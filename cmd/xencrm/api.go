@@ -13,9 +13,6 @@ type apiCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *apiCmd) Run(ctx context.Context) error {
-	if err := c.API.Validate(); err != nil {
-		return err
-	}
 	app.Prepare(c.Env)
 	return app.API(ctx, c.API, app.NewLogger("api", c.Env))
 }

@@ -29,7 +29,7 @@ func (c *checkCmd) Run(ctx context.Context) error {
 }
 
 func (c *checkCmd) check(ctx context.Context, out io.Writer) (int, error) {
-	if err := c.Check.Validate(); err != nil {
+	if err := c.Problems(); err != nil {
 		return 0, err
 	}
 	v, err := c.verdict(ctx)

@@ -13,9 +13,6 @@ type consumerCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *consumerCmd) Run(ctx context.Context) error {
-	if err := c.Consumer.Validate(); err != nil {
-		return err
-	}
 	app.Prepare(c.Env)
 	return app.Consumer(ctx, c.Consumer, app.NewLogger("consumer", c.Env))
 }

@@ -32,15 +32,28 @@ type cli struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	var c cli
-	k := kong.Parse(&c, kong.Name("xencrm"),
-		kong.Description("CRM campaign engine in which every recipient is accounted for."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
-	err := k.Run()
+	err := run(ctx, os.Args[1:])
 	stop()
 	if err != nil {
 		os.Exit(report(err))
 	}
+}
+
+// run parses and runs one command. The parser calls each configuration's Validate, so a command never
+// runs with one that is incomplete.
+func run(ctx context.Context, args []string) error {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("xencrm"),
+		kong.Description("CRM campaign engine in which every recipient is accounted for."),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	if err != nil {
+		return err
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		return errs.Wrap(errs.Invalid, nil, err.Error())
+	}
+	return k.Run()
 }
 
 // report tells the error and gives the exit code: 78 when the configuration is at fault, else 1.

@@ -13,9 +13,6 @@ type migrateCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *migrateCmd) Run(ctx context.Context) error {
-	if err := c.Migrate.Validate(); err != nil {
-		return err
-	}
 	app.Prepare(c.Env)
 	return app.Migrate(ctx, c.Migrate, app.NewLogger("migrate", c.Env))
 }

@@ -13,9 +13,6 @@ type mockVendorCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *mockVendorCmd) Run(ctx context.Context) error {
-	if err := c.MockVendor.Validate(); err != nil {
-		return err
-	}
 	app.Prepare(c.Env)
 	return app.MockVendor(ctx, c.MockVendor, app.NewLogger("mock-vendor", c.Env))
 }

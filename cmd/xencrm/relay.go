@@ -13,9 +13,6 @@ type relayCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *relayCmd) Run(ctx context.Context) error {
-	if err := c.Relay.Validate(); err != nil {
-		return err
-	}
 	app.Prepare(c.Env)
 	return app.Relay(ctx, c.Relay, app.NewLogger("relay", c.Env))
 }

@@ -13,9 +13,6 @@ type workerCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *workerCmd) Run(ctx context.Context) error {
-	if err := c.Worker.Validate(); err != nil {
-		return err
-	}
 	app.Prepare(c.Env)
 	return app.Worker(ctx, c.Worker, app.NewLogger("worker", c.Env))
 }
