@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"os"
 	"regexp"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,10 @@ func Final(ctx context.Context, o Options) (Verdict, error) {
 		return Verdict{}, err
 	}
 	o.ApplyDefaults()
+	// A path that is wrong does not become right by waiting.
+	if _, err := os.Stat(o.VendorLedger); o.VendorLedger != "" && err != nil {
+		return Verdict{}, fmt.Errorf("vendor ledger: %w", err)
+	}
 	stuck, err := awaitRest(ctx, o)
 	if err != nil {
 		return Verdict{}, fmt.Errorf("wait for rest: %w", err)
@@ -69,10 +74,10 @@ func (e *evidence) judge(ctx context.Context, f *findings, master, business pgx.
 	if err := e.judgeMessages(ctx, f, business, lines); err != nil {
 		return nil, err
 	}
-	if err := judgeServer(ctx, f, master, "master"); err != nil {
+	if err := judgeServer(ctx, f, master, "master", idleTooLong); err != nil {
 		return nil, err
 	}
-	if err := judgeServer(ctx, f, business, "business"); err != nil {
+	if err := judgeServer(ctx, f, business, "business", idleTooLong); err != nil {
 		return nil, err
 	}
 	return lines, e.judgeOutside(ctx, f, business)
@@ -138,7 +143,7 @@ var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 // parkedReceipts gives the ids in quarantined receipt messages. A quarantine is small: whoever lets it
 // grow has other worries, and sees them under I19.
 func parkedReceipts(ctx context.Context, tx pgx.Tx) (map[string]bool, error) {
-	rows, err := tx.Query(ctx, "SELECT body FROM quarantine WHERE queue = 'message_response_queue'")
+	rows, err := tx.Query(ctx, "SELECT body FROM quarantine WHERE queue = 'message_response_queue'") //nolint:rowserrcheck // pgx.ForEachRow checks it
 	if err != nil {
 		return nil, fmt.Errorf("read the quarantine: %w", err)
 	}

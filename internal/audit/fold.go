@@ -33,8 +33,8 @@ type receipt struct {
 
 // facts are what is known of one message beside its status.
 type facts struct {
-	attempts []attempt
-	receipts []receipt
+	attempts      []attempt
+	receipts      []receipt
 	maxAttempts   int
 	hasSkipReason bool
 	// rearmed says that the campaign had a second round, in which failed messages were pending again.

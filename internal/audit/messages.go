@@ -77,46 +77,61 @@ type ledger struct {
 
 // judgeMessages walks the log, and the vendor's ledger beside it, one message in memory at a time.
 func judgeMessages(ctx context.Context, f *findings, tx pgx.Tx, l *ledger) error {
-	rows, err := tx.Query(ctx, messagesQuery)
+	rows, err := tx.Query(ctx, messagesQuery) //nolint:rowserrcheck // messageStream.next checks it
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
 	defer rows.Close()
-	log := &messageStream{rows: rows}
-	m, err := log.next()
-	if err != nil {
-		return fmt.Errorf("read the log: %w", err)
-	}
-	e, err := l.next()
-	if err != nil {
+	w := walk{log: &messageStream{rows: rows}, ledger: l}
+	if err := w.advance(true, true); err != nil {
 		return err
 	}
-	for m != nil || e != nil {
-		ours := e == nil || (m != nil && m.id <= e.key)
-		theirs := m == nil || (e != nil && e.key <= m.id)
-		if ours {
-			judgeStatus(f, m)
-		}
-		switch {
-		case ours && theirs:
-			l.judgeBoth(f, m, e)
-		case ours && l != nil:
-			l.judgeUnsent(f, m)
-		case theirs:
-			l.judgeGhost(f, e)
-		}
-		if ours {
-			if m, err = log.next(); err != nil {
-				return fmt.Errorf("read the log: %w", err)
-			}
-		}
-		if theirs {
-			if e, err = l.next(); err != nil {
-				return err
-			}
+	for w.ours != nil || w.theirs != nil {
+		ours := w.theirs == nil || (w.ours != nil && w.ours.id <= w.theirs.key)
+		theirs := w.ours == nil || (w.theirs != nil && w.theirs.key <= w.ours.id)
+		w.judge(f, ours, theirs)
+		if err := w.advance(ours, theirs); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// walk is a place in both streams.
+type walk struct {
+	log    *messageStream
+	ledger *ledger
+	ours   *message
+	theirs *entry
+}
+
+func (w *walk) advance(ours, theirs bool) error {
+	var err error
+	if ours {
+		if w.ours, err = w.log.next(); err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+	}
+	if theirs {
+		w.theirs, err = w.ledger.next()
+	}
+	return err
+}
+
+// judge looks at the message, the entry, or both when they are of one key.
+func (w *walk) judge(f *findings, ours, theirs bool) {
+	if ours {
+		judgeStatus(f, w.ours)
+	}
+	switch {
+	case w.ledger == nil: // there is nothing to compare with
+	case ours && theirs:
+		w.ledger.judgeBoth(f, w.ours, w.theirs)
+	case ours:
+		w.ledger.judgeUnsent(f, w.ours)
+	default:
+		w.ledger.judgeGhost(f, w.theirs)
+	}
 }
 
 func (l *ledger) next() (*entry, error) {

@@ -53,6 +53,7 @@ func Online(ctx context.Context, o Options, during time.Duration) (Verdict, erro
 type watch struct{ seen map[string]int64 }
 
 func (w *watch) compare(ctx context.Context, f *findings, tx pgx.Tx) error {
+	//nolint:rowserrcheck // pgx.ForEachRow checks it
 	rows, err := tx.Query(ctx, `SELECT c.campaign_id::text, coalesce(s.revision, -1),
 			c.status NOT IN ('COMPLETED', 'CANCELLED', 'FAILED')
 		FROM campaigns c LEFT JOIN campaign_stats s USING (campaign_id)`)

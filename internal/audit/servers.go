@@ -8,8 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// judgeServer looks at one database's settings and at what was left open in it.
-func judgeServer(ctx context.Context, f *findings, tx pgx.Tx, what string) error {
+// idleTooLong is how long a transaction may wait for its client.
+const idleTooLong = "1 minute"
+
+// judgeServer looks at one database's settings, and at what was left open in it for tooLong.
+func judgeServer(ctx context.Context, f *findings, tx pgx.Tx, what, tooLong string) error {
+	//nolint:rowserrcheck // pgx.ForEachRow checks it
 	rows, err := tx.Query(ctx, `SELECT name, setting FROM pg_settings
 		WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes')`)
 	if err != nil {
@@ -33,12 +37,12 @@ func judgeServer(ctx context.Context, f *findings, tx pgx.Tx, what string) error
 			FROM pg_db_role_setting, unnest(setconfig) AS setting
 			WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
 			  AND lower(setting) IN ('synchronous_commit=off', 'synchronous_commit=false', 'synchronous_commit=0')`)},
-		{id: nothingLeaks, args: []any{applicationName}, text: where.Replace(`
+		{id: nothingLeaks, args: []any{applicationName, tooLong}, text: where.Replace(`
 			SELECT format('DATABASE database: %s has been %s since %s', coalesce(nullif(application_name, ''), pid::text),
 			              state, date_trunc('second', state_change))
 			FROM pg_stat_activity
 			WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND application_name <> $1
-			  AND state_change < now() - interval '1 minute'`)},
+			  AND state_change < now() - $2::text::interval`)},
 		{id: nothingLeaks, text: where.Replace(`
 			SELECT format('DATABASE database: prepared transaction of %s', prepared)
 			FROM pg_prepared_xacts WHERE database = current_database()`)},

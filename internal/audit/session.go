@@ -66,7 +66,7 @@ type query struct {
 // run adds what the queries find.
 func (f *findings) run(ctx context.Context, tx pgx.Tx, queries []query) error {
 	for _, q := range queries {
-		rows, err := tx.Query(ctx, q.text, q.args...)
+		rows, err := tx.Query(ctx, q.text, q.args...) //nolint:rowserrcheck // pgx.ForEachRow checks it
 		if err != nil {
 			return fmt.Errorf("%s: %w", q.id, err)
 		}

@@ -24,8 +24,9 @@ type Check struct {
 	Skip              []string      `placeholder:"ID" help:"Invariants not to judge, such as I24."`
 }
 
-// Validate lists everything that is wrong at once, naming the variables.
-func (c Check) Validate() error {
+// Problems lists everything that is wrong at once, naming the variables. It is not called Validate, for
+// then the flag parser would call it and exit with a code of its own.
+func (c Check) Problems() error {
 	var p problems
 	p.database("CUSTOMER_DATABASE_URL", c.MasterURL)
 	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
