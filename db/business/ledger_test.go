@@ -297,6 +297,24 @@ func TestRearmFailed(t *testing.T) {
 	require.Len(t, unstarted, 1)
 }
 
+// TestAnswerAfterGivingUpIsKept brings the vendor's first answer in the round after the one that gave up.
+func TestAnswerAfterGivingUpIsKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, ms := b.launched(t, 1)
+	_, err := b.store.RecordAnswers(t.Context(), []campaign.Answer{answerTo(c, ms[0], campaign.AnswerExpired, 0, campaign.CodeSendDeadline)})
+	require.NoError(t, err)
+	_, err = b.store.Finalize(t.Context(), c.ID, campaign.Completed)
+	require.NoError(t, err)
+	_, n, err := b.store.RearmFailed(t.Context(), c.ID, campaign.RetryableCodes())
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	_, err = b.store.RecordAnswers(t.Context(), []campaign.Answer{answerTo(c, ms[0], campaign.AnswerAccepted, 1, "")})
+	require.NoError(t, err)
+	require.Equal(t, 2, b.scalar(t, "SELECT count(*) FROM send_attempts"))
+	b.requireBooks(t, c.ID, campaign.Totals{Audience: 1, InFlight: 1, Sent: 1})
+}
+
 func TestParkKeepsOneCopy(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

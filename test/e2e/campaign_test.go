@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,6 +45,7 @@ func TestSystem(t *testing.T) {
 		t.Run("Kill9"+victim, func(t *testing.T) { s.testKill(t, victim) })
 	}
 	t.Run("NoPersonalDataInTemporal", s.testNoPersonalData)
+	t.Run("TheAuditorAgrees", s.testAuditor)
 	t.Run("NothingWasQuarantined", func(t *testing.T) {
 		require.Equal(t, "0", s.count(t, "SELECT count(*)::text FROM quarantine"))
 	})
@@ -187,6 +190,16 @@ func (s *system) testTwoOfEach(t *testing.T) {
 	s.awaitStatus(t, id, "COMPLETED")
 	s.requireExact(t, id)
 	s.testProjection(t)
+}
+
+// testAuditor has the independent auditor judge everything that happened, with all the evidence.
+func (s *system) testAuditor(t *testing.T) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), s.demo.Path, "check", "--require-all", "--wait=60s")
+	cmd.Env = append(s.environ(), "VENDOR_LEDGER="+filepath.Join(s.dir, "vendor", "ledger.db"))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "verdict: holds")
 }
 
 // testNoPersonalData looks for customers and message text in the histories of every workflow that ran.

@@ -382,14 +382,20 @@ func (s *system) awaitUnanswered(t *testing.T) {
 	})
 }
 
+// environ is this process's environment with the system's addresses.
+func (s *system) environ() []string {
+	env := os.Environ()
+	for k, v := range s.env {
+		env = append(env, k+"="+v)
+	}
+	return env
+}
+
 // startSecond starts another process of a role, which ends with the test.
 func (s *system) startSecond(t *testing.T, role string) {
 	t.Helper()
 	cmd := exec.Command(s.demo.Path, role)
-	cmd.Env = os.Environ()
-	for k, v := range s.env {
-		cmd.Env = append(cmd.Env, k+"="+v)
-	}
+	cmd.Env = s.environ()
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {

@@ -111,7 +111,9 @@ CREATE TABLE send_attempts (
     code             varchar(50),
     latency_ms       integer NOT NULL,
     attempted_at     timestamptz NOT NULL,
-    PRIMARY KEY (communication_id, attempt)
+    -- The outcome is part of the key: giving up at the deadline stands after the last answer, under the
+    -- number that the next answer would have, and a later round may bring that answer.
+    PRIMARY KEY (communication_id, attempt, outcome)
 );
 
 CREATE TABLE delivery_receipts (
