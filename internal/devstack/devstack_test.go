@@ -389,3 +389,22 @@ func TestUnusableDirectories(t *testing.T) {
 		})
 	}
 }
+
+// TestAStackWithinAnothersDirectoryIsLeftAlone holds that the demo in .dev, started and stopped, does
+// not end the servers of the tests in .dev/test.
+func TestAStackWithinAnothersDirectoryIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
+	outer := tempDir(t)
+	inner := start(t, Options{Dir: filepath.Join(outer, "test", "stack"), Postgres: true})
+	pid := inner.Postgres().Pid()
+	s, err := Start(t.Context(), Options{Dir: outer, Postgres: true, NoSync: true})
+	require.NoError(t, err)
+	require.NoError(t, s.Stop(t.Context()))
+	require.Equal(t, pid, inner.Postgres().Pid())
+	conn, err := pgx.Connect(t.Context(), inner.MasterURL)
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+}

@@ -296,7 +296,7 @@ func (s *Server) endRest(ctx context.Context) error {
 			keep = append(keep, h.pid)
 		}
 	}
-	return endStrays(ctx, filepath.Join(s.st.place.state, s.name), keep...)
+	return endStraysIn(ctx, filepath.Join(s.st.place.state, s.name), keep...)
 }
 
 func (s *Server) pidPath() string { return filepath.Join(s.st.place.pids, s.name) }

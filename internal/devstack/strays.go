@@ -82,8 +82,26 @@ func readProc(pid int) (proc, bool) {
 	return proc{pid: pid, parent: parent, name: string(stat[open+1 : end]), dir: dir}, true
 }
 
-// strays returns the server processes that work below dir, whoever started them.
-func strays(dir string) []int {
+// strays returns the server processes that work in the directories of a stack's servers, whoever started
+// them. Another stack may lie elsewhere below the same directory, as that of the tests does below the
+// demo's: its servers are none of ours.
+func strays(state string) []int {
+	var pids []int
+	for _, dir := range serverDirs(state) {
+		pids = append(pids, straysIn(dir)...)
+	}
+	return pids
+}
+
+// serverDirs are the directories in which a stack's servers work.
+func serverDirs(state string) []string {
+	return []string{
+		filepath.Join(state, postgresName), filepath.Join(state, rabbitName), filepath.Join(state, temporalStateName),
+	}
+}
+
+// straysIn returns the server processes that work below one directory.
+func straysIn(dir string) []int {
 	var pids []int
 	for _, p := range processes() {
 		if p.isServer() && p.below(dir) {
@@ -111,13 +129,22 @@ func descendants(pid int) []int {
 	return all
 }
 
-// endStrays kills what a killed run left below dir and waits until it is gone.
-// The processes in keep are left alone.
-func endStrays(ctx context.Context, dir string, keep ...int) error {
+// endStrays kills what a killed run left of a stack's servers and waits until it is gone.
+func endStrays(ctx context.Context, state string) error {
+	for _, dir := range serverDirs(state) {
+		if err := endStraysIn(ctx, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endStraysIn does so for one directory. The processes in keep are left alone.
+func endStraysIn(ctx context.Context, dir string, keep ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	return poll(ctx, func() error {
-		left := slices.DeleteFunc(strays(dir), func(pid int) bool { return slices.Contains(keep, pid) })
+		left := slices.DeleteFunc(straysIn(dir), func(pid int) bool { return slices.Contains(keep, pid) })
 		for _, pid := range left {
 			// One that is gone by now, or is not ours to signal, shows in the next look.
 			_ = syscall.Kill(pid, syscall.SIGKILL)

@@ -10,7 +10,7 @@ import (
 )
 
 // watchdogScript waits until its standard input closes, which is when we are gone, however that
-// came about. Then it ends the servers below the directory $1, whose command names are $2.
+// came about. Then it ends the servers of the stack in the directory $1, whose command names are $2.
 //
 // PostgreSQL gets SIGQUIT first: the postmaster then takes its backends with it. Everything else is
 // safe to kill at once: that is what quorum queues and a write-ahead log are for. After two seconds
@@ -23,7 +23,7 @@ while read -r _; do :; done
 names=$2
 ours() {
   ls -ld /proc/[0-9]*/cwd 2>/dev/null | while read -r line; do
-    case "$line/" in *" -> $1/"*) ;; *) continue ;; esac
+    case "$line/" in *" -> $1/postgres/"*|*" -> $1/rabbitmq/"*|*" -> $1/temporal/"*) ;; *) continue ;; esac
     pid=${line#*/proc/}; pid=${pid%%/*}
     read -r name 2>/dev/null </proc/$pid/comm || continue
     case "$name" in temporal-dev*) ;; *) case " $names " in *" $name "*) ;; *) continue ;; esac ;; esac
