@@ -71,22 +71,5 @@ func Redact(dsn string) string {
 // Ping reports whether the database answers within the context's deadline.
 func Ping(ctx context.Context, pool *pgxpool.Pool) error { return Translate(pool.Ping(ctx)) }
 
-// WaitReady polls until the database answers, or the context ends; a cold start may bring the
-// servers up in any order.
-func WaitReady(ctx context.Context, pool *pgxpool.Pool) error {
-	const pause = 200 * time.Millisecond // a starting PostgreSQL is ready within seconds
-	for {
-		err := Ping(ctx, pool)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the database: %w", err)
-		case <-time.After(pause):
-		}
-	}
-}
-
 // Pool is a pool of connections; packages outside db hold one without importing the driver.
 type Pool = pgxpool.Pool
