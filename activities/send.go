@@ -9,6 +9,7 @@ import (
 
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/vendor"
 )
 
@@ -78,12 +79,16 @@ func (a *Activities) post(
 ) (campaign.Answer, *vendor.Error) {
 	key := m.CommunicationID.String()
 	start := a.now()
+	failpoint.Hit(failpoint.SendBeforeHTTP)
 	res, err := a.vendor.Send(ctx, vendor.Request{
 		IdempotencyKey: key, CommunicationID: key, CampaignID: in.CampaignID.String(),
 		CustomerID: m.CustomerID.String(), Recipient: m.Recipient, RecipientName: m.RecipientName,
 		Body: m.Body, CampaignName: shared.CampaignName, CampaignType: shared.CampaignType,
 		Attempt: m.Attempts + 1, MaxAttempts: m.MaxAttempts,
 	})
+	if lost := failpoint.Err(failpoint.SendAfterHTTP); lost != nil {
+		err = lost
+	}
 	end := a.now()
 	answer := campaign.Answer{At: end, Latency: end.Sub(start)}
 	if err == nil {
@@ -114,6 +119,7 @@ func (a *Activities) record(ctx context.Context, in SendInput, m campaign.Messag
 	if err != nil {
 		return SendResult{}, failure(err)
 	}
+	failpoint.Hit(failpoint.SendBeforeReturn)
 	return SendResult{Status: state.Status, Attempts: state.Attempts, Code: state.Code}, nil
 }
 

@@ -13,6 +13,8 @@ type apiCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *apiCmd) Run(ctx context.Context) error {
-	app.Prepare(c.Env)
+	if err := app.Prepare("api", c.Env); err != nil {
+		return err
+	}
 	return app.API(ctx, c.API, app.NewLogger("api", c.Env))
 }

@@ -13,6 +13,8 @@ type consumerCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *consumerCmd) Run(ctx context.Context) error {
-	app.Prepare(c.Env)
+	if err := app.Prepare("consumer", c.Env); err != nil {
+		return err
+	}
 	return app.Consumer(ctx, c.Consumer, app.NewLogger("consumer", c.Env))
 }

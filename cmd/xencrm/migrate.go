@@ -13,6 +13,8 @@ type migrateCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *migrateCmd) Run(ctx context.Context) error {
-	app.Prepare(c.Env)
+	if err := app.Prepare("migrate", c.Env); err != nil {
+		return err
+	}
 	return app.Migrate(ctx, c.Migrate, app.NewLogger("migrate", c.Env))
 }

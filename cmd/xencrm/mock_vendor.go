@@ -13,6 +13,8 @@ type mockVendorCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *mockVendorCmd) Run(ctx context.Context) error {
-	app.Prepare(c.Env)
+	if err := app.Prepare("mock-vendor", c.Env); err != nil {
+		return err
+	}
 	return app.MockVendor(ctx, c.MockVendor, app.NewLogger("mock-vendor", c.Env))
 }

@@ -13,6 +13,8 @@ type relayCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *relayCmd) Run(ctx context.Context) error {
-	app.Prepare(c.Env)
+	if err := app.Prepare("relay", c.Env); err != nil {
+		return err
+	}
 	return app.Relay(ctx, c.Relay, app.NewLogger("relay", c.Env))
 }

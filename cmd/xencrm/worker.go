@@ -13,6 +13,8 @@ type workerCmd struct {
 
 // Run runs the role until ctx ends.
 func (c *workerCmd) Run(ctx context.Context) error {
-	app.Prepare(c.Env)
+	if err := app.Prepare("worker", c.Env); err != nil {
+		return err
+	}
 	return app.Worker(ctx, c.Worker, app.NewLogger("worker", c.Env))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/message"
 	"github.com/xencrm/xencrm/internal/segment"
 )
@@ -105,11 +106,19 @@ func (s *Store) ResolveAudience(ctx context.Context, r campaign.AudienceRequest)
 		if out.Totals, err = applyStats(ctx, q, r.CampaignID, out.Totals); err != nil {
 			return err
 		}
-		return q.MarkAudienceResolved(ctx, businesssql.MarkAudienceResolvedParams{
+		err = q.MarkAudienceResolved(ctx, businesssql.MarkAudienceResolvedParams{
 			CampaignID: r.CampaignID, Audience: int32(out.Totals.Audience), //nolint:gosec // count of rows
 		})
+		if err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.AudienceBeforeCommit)
+		return nil
 	})
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	return out, failpoint.Err(failpoint.AudienceAfterCommit)
 }
 
 // storedAudience gives what an earlier execution stored.
@@ -151,6 +160,7 @@ func fillLedger(ctx context.Context, tx pgx.Tx, r campaign.AudienceRequest, maxA
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"communication_log"}, ledgerColumns(), pgx.CopyFromRows(page.rows)); err != nil {
 			return out, err
 		}
+		failpoint.Hit(failpoint.AudienceAfterPage)
 		r.OnPage(out.Totals.Audience)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // cancelPage is how many sequence numbers one cancelling transaction covers: some 50 ms of row
@@ -37,9 +38,15 @@ func (s *Store) CancelPending(ctx context.Context, id uuid.UUID) (campaign.Total
 			if err != nil || n == 0 {
 				return err
 			}
-			_, err = applyStats(ctx, q, id, campaign.Totals{Pending: -int(n), Cancelled: int(n)})
-			return err
+			if _, err := applyStats(ctx, q, id, campaign.Totals{Pending: -int(n), Cancelled: int(n)}); err != nil {
+				return err
+			}
+			failpoint.Hit(failpoint.CancelBeforeCommit)
+			return nil
 		})
+		if err == nil {
+			err = failpoint.Err(failpoint.CancelAfterCommit)
+		}
 		if err != nil {
 			return campaign.Totals{}, err
 		}
@@ -74,10 +81,17 @@ func (s *Store) Finalize(ctx context.Context, id uuid.UUID, status campaign.Stat
 		if err := campaign.CheckBooks(books, ledgerOf(ledger)); err != nil {
 			return err
 		}
-		_, err = q.CloseCampaign(ctx, businesssql.CloseCampaignParams{CampaignID: id, Status: string(status)})
-		return err
+		failpoint.Hit(failpoint.FinalAfterRead)
+		if _, err := q.CloseCampaign(ctx, businesssql.CloseCampaignParams{CampaignID: id, Status: string(status)}); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.FinalBeforeCommit)
+		return nil
 	})
-	return books, err
+	if err != nil {
+		return books, err
+	}
+	return books, failpoint.Err(failpoint.FinalAfterCommit)
 }
 
 // Fail ends a campaign that cannot go on, with the reason for its operator.
@@ -85,7 +99,10 @@ func (s *Store) Fail(ctx context.Context, id uuid.UUID, reason string) error {
 	_, err := s.q.CloseCampaign(ctx, businesssql.CloseCampaignParams{
 		CampaignID: id, Status: string(campaign.Failed), FailureReason: &reason,
 	})
-	return db.Translate(err)
+	if err != nil {
+		return db.Translate(err)
+	}
+	return failpoint.Err(failpoint.FailAfterCommit)
 }
 
 // applyStats adds a difference to the books, inside the transaction of the rows that it counts.

@@ -12,6 +12,7 @@ import (
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // InsertCampaign stores a campaign and its empty books in one transaction. A repeat with the same id
@@ -138,12 +139,19 @@ func (s *Store) SetStatus(ctx context.Context, id uuid.UUID, status campaign.Sta
 		CampaignID: id, Status: string(status),
 		FromStatuses: []string{string(campaign.Scheduled), string(campaign.Active), string(campaign.Paused)},
 	})
-	return db.Translate(err)
+	if err != nil {
+		return db.Translate(err)
+	}
+	return failpoint.Err(failpoint.StatusAfterCommit)
 }
 
 // SetRate records the campaign's pace in messages per second.
 func (s *Store) SetRate(ctx context.Context, id uuid.UUID, perSecond float64) error {
-	return db.Translate(s.q.SetCampaignRate(ctx, businesssql.SetCampaignRateParams{CampaignID: id, Rate: perSecond}))
+	err := s.q.SetCampaignRate(ctx, businesssql.SetCampaignRateParams{CampaignID: id, Rate: perSecond})
+	if err != nil {
+		return db.Translate(err)
+	}
+	return failpoint.Err(failpoint.RateAfterCommit)
 }
 
 // RearmFailed starts a new round for the messages that failed with one of the codes: they become
@@ -174,7 +182,11 @@ func (s *Store) RearmFailed(
 		_, err = q.NextRound(ctx, businesssql.NextRoundParams{
 			CampaignID: id, WorkflowID: campaign.WorkflowID(id, int(c.Round)+1),
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.RoundBeforeCommit)
+		return nil
 	})
 	if err != nil {
 		return campaign.Campaign{}, 0, err

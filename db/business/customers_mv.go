@@ -5,6 +5,7 @@ import (
 
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -13,10 +14,17 @@ import (
 // change nothing, so events may come twice, late and in any order.
 func (s *Store) ApplyCustomerVersions(ctx context.Context, versions []event.CustomerMV) error {
 	arg := upsertOf(newest(versions))
-	return s.inTx(ctx, func(_ pgx.Tx, q *businesssql.Queries) error {
-		_, err := q.UpsertCustomersMV(ctx, arg)
-		return err
+	err := s.inTx(ctx, func(_ pgx.Tx, q *businesssql.Queries) error {
+		if _, err := q.UpsertCustomersMV(ctx, arg); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.ProjectBeforeCommit)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return failpoint.Err(failpoint.ProjectAfterCommit)
 }
 
 // newest keeps one version a customer: one statement cannot write a row twice.

@@ -13,6 +13,7 @@ import (
 	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // LoadMessages gives the messages with sequence numbers first..last and what they share.
@@ -87,10 +88,20 @@ func (s *Store) RecordAnswers(ctx context.Context, answers []campaign.Answer) ([
 			}
 			after[row.id] = row.to
 		}
-		if _, err := m.write(ctx, q); err != nil {
+		deltas, err := m.writeRows(ctx, q)
+		if err != nil {
 			return err
 		}
-		return tries.insert(ctx, q)
+		failpoint.Hit(failpoint.SendAfterLog)
+		if _, err := writeBooks(ctx, q, deltas); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.SendAfterStats)
+		if err := tries.insert(ctx, q); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.SendBeforeCommit)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -99,7 +110,7 @@ func (s *Store) RecordAnswers(ctx context.Context, answers []campaign.Answer) ([
 	for i, a := range answers {
 		states[i] = after[a.CommunicationID]
 	}
-	return states, nil
+	return states, failpoint.Err(failpoint.SendAfterCommit)
 }
 
 // merger holds the locked rows of one transaction while answers or receipts change them.
@@ -134,9 +145,9 @@ func lockForMerge(ctx context.Context, q *businesssql.Queries, ids []uuid.UUID) 
 	return m, nil
 }
 
-// write stores the rows that changed and then the books, campaigns in the order of their ids, so
-// that two transactions never wait for each other in a circle. It gives the new books.
-func (m *merger) write(ctx context.Context, q *businesssql.Queries) (map[uuid.UUID]campaign.Totals, error) {
+// writeRows stores the rows that changed and gives what that changes in the books. They are written
+// next, in the same transaction.
+func (m *merger) writeRows(ctx context.Context, q *businesssql.Queries) (map[uuid.UUID]campaign.Totals, error) {
 	var p businesssql.UpdateMessagesParams
 	deltas := map[uuid.UUID]campaign.Totals{}
 	for _, r := range m.rows {
@@ -148,11 +159,17 @@ func (m *merger) write(ctx context.Context, q *businesssql.Queries) (map[uuid.UU
 		d.Move(r.from, r.to)
 		deltas[r.campaignID] = d
 	}
-	if len(p.Ids) > 0 {
-		if err := q.UpdateMessages(ctx, p); err != nil {
-			return nil, err
-		}
+	if len(p.Ids) == 0 {
+		return deltas, nil
 	}
+	return deltas, q.UpdateMessages(ctx, p)
+}
+
+// writeBooks adds the differences to the books, campaigns in the order of their ids, so that two
+// transactions never wait for each other in a circle. It gives the new books.
+func writeBooks(
+	ctx context.Context, q *businesssql.Queries, deltas map[uuid.UUID]campaign.Totals,
+) (map[uuid.UUID]campaign.Totals, error) {
 	books := make(map[uuid.UUID]campaign.Totals, len(deltas))
 	for _, id := range slices.SortedFunc(maps.Keys(deltas), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) {
 		if deltas[id].IsZero() {

@@ -14,6 +14,7 @@ import (
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // ApplyReceipts stores the receipts and merges them into the ledger and the books in one
@@ -37,6 +38,7 @@ func (s *Store) ApplyReceipts(ctx context.Context, receipts []campaign.Receipt) 
 		if err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.ReceiptAfterInsert)
 		for i := range m.rows {
 			for _, r := range byMessage[m.rows[i].id] {
 				if fresh[r.ReceiptID] {
@@ -44,13 +46,21 @@ func (s *Store) ApplyReceipts(ctx context.Context, receipts []campaign.Receipt) 
 				}
 			}
 		}
-		books, err = m.write(ctx, q)
-		return err
+		deltas, err := m.writeRows(ctx, q)
+		if err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.ReceiptAfterLog)
+		if books, err = writeBooks(ctx, q, deltas); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.ReceiptAfterStats)
+		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return books, unknown, nil
+	return books, unknown, failpoint.Err(failpoint.ReceiptAfterCommit)
 }
 
 func splitKnown(receipts []campaign.Receipt, m *merger) (known, unknown []campaign.Receipt) {
@@ -105,7 +115,12 @@ func (s *Store) Park(ctx context.Context, d event.Delivery, reason string) error
 	if err != nil {
 		return fmt.Errorf("encode headers: %w", err)
 	}
-	return db.Translate(s.q.InsertQuarantine(ctx, businesssql.InsertQuarantineParams{
+	failpoint.Hit(failpoint.ParkBeforeInsert)
+	err = s.q.InsertQuarantine(ctx, businesssql.InsertQuarantineParams{
 		QuarantineID: d.ParkID(), Queue: d.Queue, MessageID: d.ID, Reason: reason, Body: d.Body, Headers: headers,
-	}))
+	})
+	if err != nil {
+		return db.Translate(err)
+	}
+	return failpoint.Err(failpoint.ParkAfterInsert)
 }

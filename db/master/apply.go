@@ -10,6 +10,7 @@ import (
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // The names under which the inbox knows the two consumers.
@@ -43,9 +44,13 @@ func (s *Store) ApplyCustomers(ctx context.Context, posts []customer.Posted) ([]
 		if err := applyPosts(ctx, q, posts, in); err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.ConsumeAfterEffect)
 		return in.retract(ctx, q)
 	})
-	return results, err
+	if err != nil {
+		return results, err
+	}
+	return results, failpoint.Err(failpoint.ConsumeAfterCommit)
 }
 
 func applyPosts(ctx context.Context, q *mastersql.Queries, posts []customer.Posted, in *admission) error {
@@ -119,6 +124,7 @@ func admit(ctx context.Context, q *mastersql.Queries, consumer string, metas []c
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Hit(failpoint.ConsumeAfterInbox)
 	for _, id := range inserted {
 		in.fresh[first[id]] = true
 		delete(first, id)

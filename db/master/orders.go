@@ -8,6 +8,7 @@ import (
 	"github.com/xencrm/xencrm/db/internal/mastersql"
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // ApplyOrders stores the posted orders and counts them, in one transaction with the inbox and outbox
@@ -32,9 +33,13 @@ func (s *Store) ApplyOrders(ctx context.Context, posts []customer.PostedOrder) (
 		if err := keepWaiting(ctx, q, waiting); err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.ConsumeAfterEffect)
 		return in.retract(ctx, q)
 	})
-	return results, err
+	if err != nil {
+		return results, err
+	}
+	return results, failpoint.Err(failpoint.ConsumeAfterCommit)
 }
 
 // applyOrders applies the fresh posts and gives those whose customer is not known.

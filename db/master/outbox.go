@@ -10,6 +10,7 @@ import (
 	"github.com/xencrm/xencrm/db/internal/mastersql"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 const (
@@ -36,7 +37,9 @@ func (s *Store) Relay(
 		if err != nil || len(rows) == 0 {
 			return err
 		}
+		failpoint.Hit(failpoint.RelayAfterSelect)
 		results := publish(ctx, messagesOf(rows))
+		failpoint.Hit(failpoint.RelayAfterConfirm)
 		var done []int64
 		var refused []mastersql.DeferOutboxParams
 		for i, r := range rows {
@@ -51,8 +54,15 @@ func (s *Store) Relay(
 		if err := execBatch(q.DeferOutbox(ctx, refused)); err != nil {
 			return err
 		}
-		return q.MarkPublished(ctx, done)
+		if err := q.MarkPublished(ctx, done); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.RelayAfterMark)
+		return nil
 	})
+	if err == nil && claimed > 0 {
+		err = failpoint.Err(failpoint.RelayAfterCommit)
+	}
 	return claimed, published, err
 }
 

@@ -9,12 +9,17 @@ import (
 	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/internal/mastersql"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // Park keeps a message that can never be processed as it is, with its raw bytes and the reason, for
 // an operator to look at and to replay. Parking it again keeps one.
 func (s *Store) Park(ctx context.Context, d event.Delivery, reason string) error {
-	return s.inTx(ctx, func(q *mastersql.Queries) error { return park(ctx, q, d, reason) })
+	failpoint.Hit(failpoint.ParkBeforeInsert)
+	if err := s.inTx(ctx, func(q *mastersql.Queries) error { return park(ctx, q, d, reason) }); err != nil {
+		return err
+	}
+	return failpoint.Err(failpoint.ParkAfterInsert)
 }
 
 func park(ctx context.Context, q *mastersql.Queries, d event.Delivery, reason string) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // ApplyWaiting counts up to limit waiting orders whose customer has come, and gives how many left the
@@ -25,6 +26,9 @@ func (s *Store) ApplyWaiting(ctx context.Context, limit int) (int, error) {
 		ids = idsOf(rows)
 		return applyWaiting(ctx, q, rows)
 	})
+	if err == nil && len(ids) > 0 {
+		err = failpoint.Err(failpoint.SweepAfterCommit)
+	}
 	if err == nil || errs.Retryable(err) {
 		return len(ids), err
 	}
@@ -86,7 +90,11 @@ func applyWaiting(ctx context.Context, q *mastersql.Queries, rows []mastersql.Or
 			done = append(done, rows[i])
 		}
 	}
-	return q.DeleteWaitingOrders(ctx, idsOf(done))
+	if err := q.DeleteWaitingOrders(ctx, idsOf(done)); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.SweepBeforeCommit)
+	return nil
 }
 
 // ParkExpired moves up to limit orders that have waited since before the given time to the

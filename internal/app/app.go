@@ -24,6 +24,7 @@ import (
 	"github.com/xencrm/xencrm/internal/config"
 	"github.com/xencrm/xencrm/internal/engine"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/runner"
 )
 
@@ -47,8 +48,11 @@ func NewLogger(role string, e config.Env) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("role", role)
 }
 
-// Prepare applies what concerns the process as a whole.
-func Prepare(e config.Env) { debug.SetGCPercent(e.GCPercent) }
+// Prepare applies what concerns the process as a whole, which plays the given role.
+func Prepare(role string, e config.Env) error {
+	debug.SetGCPercent(e.GCPercent)
+	return failpoint.Setup(role, e.Failpoints)
+}
 
 // role holds what a role has opened.
 type role struct {
@@ -105,7 +109,7 @@ func (r *role) dial(t config.Temporal) (client.Client, error) {
 		Logger:   log.NewStructuredLogger(r.log),
 		Identity: fmt.Sprintf("%s-%d", r.name, os.Getpid()),
 		// Compressing a few hundred bytes costs more than it saves on a local or regional network.
-		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}, DialOptions: lossy()},
 	})
 	if err != nil {
 		return nil, errs.Errorf(errs.Invalid, "Temporal at %s: %w", t.TemporalAddress, err)

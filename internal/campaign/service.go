@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/message"
 	"github.com/xencrm/xencrm/internal/segment"
 )
@@ -95,6 +96,7 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Campaign, error) 
 	if err != nil {
 		return Campaign{}, fmt.Errorf("store campaign: %w", err)
 	}
+	failpoint.Hit(failpoint.CampaignAfterRow)
 	if created && stored.Status != Draft {
 		s.start(ctx, stored)
 	}
@@ -110,6 +112,7 @@ func (s *Service) Launch(ctx context.Context, id uuid.UUID) (Campaign, error) {
 	if err != nil {
 		return Campaign{}, err
 	}
+	failpoint.Hit(failpoint.CampaignAfterRow)
 	s.start(ctx, c)
 	return c, nil
 }
@@ -185,14 +188,16 @@ func (s *Service) RetryFailed(ctx context.Context, id uuid.UUID) (Campaign, int,
 	if _, err := s.Get(ctx, id); err != nil {
 		return Campaign{}, 0, err
 	}
+	failpoint.Hit(failpoint.ControlBefore)
 	c, n, err := s.store.RearmFailed(ctx, id, RetryableCodes())
 	if err != nil {
 		return Campaign{}, 0, err
 	}
+	failpoint.Hit(failpoint.RoundAfterRow)
 	if n > 0 {
 		s.start(ctx, c)
 	}
-	return c, n, nil
+	return c, n, failpoint.Err(failpoint.ControlAfter)
 }
 
 // RetryableCodes are the failure codes after which sending again may succeed.
@@ -209,9 +214,11 @@ func (s *Service) start(ctx context.Context, c Campaign) {
 		s.log.WarnContext(ctx, "campaign start postponed", "campaign_id", c.ID, "error", err)
 		return
 	}
+	failpoint.Hit(failpoint.CampaignAfterStart)
 	if err := s.store.ConfirmStart(ctx, c.ID, c.Round); err != nil {
 		s.log.WarnContext(ctx, "campaign start not recorded, it will be repeated", "campaign_id", c.ID, "error", err)
 	}
+	failpoint.Hit(failpoint.CampaignAfterConfirm)
 }
 
 // steer runs a control call on a campaign whose workflow is open.
@@ -225,12 +232,16 @@ func (s *Service) steer(
 	if c.Status.Ended() || c.Status == Draft {
 		return Progress{}, errs.Errorf(errs.Conflict, "the campaign is %s and cannot be %s", c.Status, verb)
 	}
+	failpoint.Hit(failpoint.ControlBefore)
 	p, err := call(ctx, c)
 	if errs.Is(err, errs.NotFound) {
 		// Temporal was away when it was launched; the starter has not come to it yet.
 		return p, errs.Wrap(errs.Unavailable, err, "the campaign has not started yet; try again in a moment")
 	}
-	return p, err
+	if err != nil {
+		return p, err
+	}
+	return p, failpoint.Err(failpoint.ControlAfter)
 }
 
 func (s *Service) build(ctx context.Context, in CreateInput) (Campaign, error) {

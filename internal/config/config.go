@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ type Env struct {
 	// default of 100 collects it many times a second.
 	GCPercent int    `name:"gc-percent" env:"GOGC" default:"200" help:"Growth of the heap between collections, percent."`
 	LogLevel  string `env:"XENCRM_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged (${enum})."`
+	// Failpoints turns crash points on; see internal/failpoint.
+	Failpoints string `env:"XENCRM_FAILPOINTS" placeholder:"DIR" help:"Directory in which a test plans crashes of this process; refused in production."`
 }
 
 // Production reports whether the role serves real people.
@@ -163,6 +166,7 @@ func (w Webhook) Secret() string {
 // Validate lists everything that is wrong at once, naming the variables.
 func (c API) Validate() error {
 	var p problems
+	p.failpoints(c.Env)
 	p.database("CUSTOMER_DATABASE_URL", c.MasterURL)
 	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
 	p.broker(c.RabbitURL)
@@ -184,6 +188,7 @@ func (c API) Validate() error {
 // Validate lists everything that is wrong at once, naming the variables.
 func (c Worker) Validate() error {
 	var p problems
+	p.failpoints(c.Env)
 	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
 	p.hostPort("TEMPORAL_ADDRESS", c.TemporalAddress)
 	p.httpURL("VENDOR_URL", c.VendorURL)
@@ -199,6 +204,7 @@ func (c Worker) Validate() error {
 // Validate lists everything that is wrong at once, naming the variables.
 func (c Consumer) Validate() error {
 	var p problems
+	p.failpoints(c.Env)
 	p.database("CUSTOMER_DATABASE_URL", c.MasterURL)
 	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
 	p.broker(c.RabbitURL)
@@ -212,6 +218,7 @@ func (c Relay) Validate() error { return Consumer(c).Validate() }
 // Validate lists everything that is wrong at once, naming the variables.
 func (c Migrate) Validate() error {
 	var p problems
+	p.failpoints(c.Env)
 	p.database("CUSTOMER_DATABASE_URL", c.MasterURL)
 	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
 	if !c.SkipTemporal {
@@ -223,6 +230,7 @@ func (c Migrate) Validate() error {
 // Validate lists everything that is wrong at once, naming the variables.
 func (c MockVendor) Validate() error {
 	var p problems
+	p.failpoints(c.Env)
 	p.hostPort("VENDOR_LISTEN", c.Listen)
 	p.httpURL("VENDOR_RECEIPT_URL", c.ReceiptURL)
 	p.secret(c.Env, c.Webhook)
@@ -277,6 +285,20 @@ func (p *problems) httpURL(name, value string) {
 func (p *problems) hostPort(name, value string) {
 	if _, _, err := net.SplitHostPort(value); err != nil {
 		p.add("%s=%s must be host:port", name, value)
+	}
+}
+
+// failpoints let whoever writes to the directory kill the role, which no production wants.
+func (p *problems) failpoints(e Env) {
+	if e.Failpoints == "" {
+		return
+	}
+	if e.Production() {
+		p.add("XENCRM_FAILPOINTS is for tests and is refused when XENCRM_ENV=production; unset it")
+		return
+	}
+	if info, err := os.Stat(e.Failpoints); err != nil || !info.IsDir() {
+		p.add("XENCRM_FAILPOINTS=%s must be a directory that exists", e.Failpoints)
 	}
 }
 

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -87,4 +88,40 @@ func TestMockVendorIsRefusedInProduction(t *testing.T) {
 	require.NoError(t, c.Validate())
 	c.Environment = "production"
 	require.ErrorContains(t, c.Validate(), "delivers nothing")
+}
+
+func TestFailpoints(t *testing.T) {
+	t.Parallel()
+	// Each role with everything else missing: only what is said of the variable counts here.
+	roles := func(e config.Env) map[string]error {
+		return map[string]error{
+			"api": config.API{Env: e}.Validate(), "worker": config.Worker{Env: e}.Validate(),
+			"consumer": config.Consumer{Env: e}.Validate(), "relay": config.Relay{Env: e}.Validate(),
+			"migrate": config.Migrate{Env: e}.Validate(), "mock-vendor": config.MockVendor{Env: e}.Validate(),
+		}
+	}
+
+	t.Run("AreRefusedInProductionByEveryRole", func(t *testing.T) {
+		t.Parallel()
+		for role, err := range roles(config.Env{Environment: "production", Failpoints: t.TempDir()}) {
+			require.ErrorContains(t, err, "XENCRM_FAILPOINTS is for tests and is refused", role)
+			require.True(t, errs.Is(err, errs.Invalid), role)
+		}
+	})
+
+	t.Run("NeedADirectoryThatExists", func(t *testing.T) {
+		t.Parallel()
+		for role, err := range roles(config.Env{Failpoints: filepath.Join(t.TempDir(), "nowhere")}) {
+			require.ErrorContains(t, err, "nowhere must be a directory that exists", role)
+		}
+	})
+
+	t.Run("AreOffOrOnInDevelopment", func(t *testing.T) {
+		t.Parallel()
+		for _, dir := range []string{"", t.TempDir()} {
+			for role, err := range roles(config.Env{Failpoints: dir}) {
+				require.NotContains(t, err.Error(), "XENCRM_FAILPOINTS", role)
+			}
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // Publisher publishes one message; nil means that the broker has it safe.
@@ -145,9 +146,14 @@ func (s *Service) publish(ctx context.Context, e envelope) error {
 	if err != nil {
 		return err
 	}
-	return s.publisher.Publish(ctx, event.Message{
+	failpoint.Hit(failpoint.IngestBeforePublish)
+	err = s.publisher.Publish(ctx, event.Message{
 		Exchange: event.ExchangeIngestion, Key: e.key, ID: id, Timestamp: now, Body: body,
 	})
+	if err != nil {
+		return err
+	}
+	return failpoint.Err(failpoint.IngestAfterConfirm)
 }
 
 // keySpace is the name space of message ids that derive from idempotency keys.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 const (
@@ -62,9 +63,11 @@ func (s *Starter) RunOnce(ctx context.Context) error {
 		return err
 	}
 	for _, c := range campaigns {
+		failpoint.Hit(failpoint.StarterBeforeStart)
 		if err := s.engine.Start(ctx, c); err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.StarterAfterStart)
 		if err := s.store.ConfirmStart(ctx, c.ID, c.Round); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // Store applies posts in one transaction. It gives one result a post, in their order, or an error
@@ -51,6 +52,7 @@ func handle[T any](
 	ctx context.Context, ds []event.Delivery,
 	parse func(event.Delivery) (T, error), apply func(context.Context, []T) ([]error, error),
 ) []error {
+	failpoint.Hit(failpoint.ConsumeReceived)
 	results := make([]error, len(ds))
 	var posts []T
 	var at []int

@@ -17,6 +17,7 @@ import (
 
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // Store keeps the newest version of each customer; see business.Store.
@@ -33,6 +34,7 @@ func NewHandler(s Store) *Handler { return &Handler{store: s} }
 // Handle applies the events of all deliveries in one statement and gives one result each: nil when
 // its version or a newer one is stored, errs.Invalid when it can never be.
 func (h *Handler) Handle(ctx context.Context, ds []event.Delivery) []error {
+	failpoint.Hit(failpoint.ProjectReceived)
 	results := make([]error, len(ds))
 	var versions []event.CustomerMV
 	var at []int

@@ -148,6 +148,7 @@ func (s *publishSession) publish(ctx context.Context, ms []Message) []error {
 		s.suspect(ctx)
 		return fill(results, unknown("the message broker did not read the message in time"))
 	}
+	hitPublished(ms[0].Key)
 	for i, w := range sent {
 		results[i] = s.outcome(ctx, ms[i].ID, w)
 	}

@@ -209,5 +209,5 @@ func (s *subscription) ack(settled []*item) error {
 		}
 	}
 	s.unacked = rest
-	return nil
+	return hitAcked(settled[0].Queue)
 }

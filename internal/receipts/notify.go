@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 const (
@@ -107,7 +108,11 @@ func (c *Coalescer) tell(ctx context.Context, id uuid.UUID, t campaign.Totals) e
 	if err != nil {
 		return err
 	}
-	return c.signal.Notify(ctx, id, round, t)
+	failpoint.Hit(failpoint.NudgeBefore)
+	if err := c.signal.Notify(ctx, id, round, t); err != nil {
+		return err
+	}
+	return failpoint.Err(failpoint.NudgeAfter)
 }
 
 // due gives the campaigns that have moved by a step, have settled, or have waited long enough.

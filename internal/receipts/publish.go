@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // MessagePublisher publishes one message; nil means that the broker has it safe.
@@ -48,10 +49,15 @@ func (p *Publisher) publish(ctx context.Context, rs []event.Receipt) error {
 	if err != nil {
 		return fmt.Errorf("encode receipts: %w", err)
 	}
-	return p.publisher.Publish(ctx, event.Message{
+	failpoint.Hit(failpoint.ReceiptsInBeforePublish)
+	err = p.publisher.Publish(ctx, event.Message{
 		Exchange: event.ExchangeCampaign, Key: event.KeyReceipt,
 		// The same receipts are the same message, so that a repeat can be told in the broker's tools.
 		ID:        uuid.NewSHA1(uuid.NameSpaceOID, body).String(),
 		Timestamp: p.now(), Body: body,
 	})
+	if err != nil {
+		return err
+	}
+	return failpoint.Err(failpoint.ReceiptsInAfterConfirm)
 }

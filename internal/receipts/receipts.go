@@ -17,6 +17,7 @@ import (
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // Store merges receipts; see business.Store.
@@ -52,6 +53,7 @@ func NewHandler(s Store, q Quarantine, n Notifier, now func() time.Time) *Handle
 // means that its effect is stored, errs.Invalid that it can never be. Handling a message again
 // changes nothing, for every receipt is stored under its id.
 func (h *Handler) Handle(ctx context.Context, messages []event.Delivery) []error {
+	failpoint.Hit(failpoint.ReceiptReceived)
 	results := make([]error, len(messages))
 	var all []campaign.Receipt
 	from := map[uuid.UUID]int{}

@@ -14,6 +14,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/vendor"
 )
 
@@ -83,11 +84,16 @@ func (s *Server) due() []*parcel {
 // deliver posts one parcel and notes the confirmation. The order matters: a crash between the 2xx and
 // the note means one more copy, the other way round would mean a lost receipt.
 func (s *Server) deliver(ctx context.Context, p *parcel) {
+	failpoint.Hit(failpoint.VendorBeforePost)
 	err := s.post(ctx, p)
+	if err == nil {
+		err = failpoint.Err(failpoint.VendorAfterPost)
+	}
 	if err == nil {
 		err = s.confirm(context.WithoutCancel(ctx), p)
 	}
 	if err == nil {
+		failpoint.Hit(failpoint.VendorAfterNote)
 		s.queue.done(p)
 		return
 	}

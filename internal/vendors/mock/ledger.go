@@ -18,6 +18,7 @@ import (
 
 	"github.com/xencrm/xencrm/internal/batch"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/vendor"
 )
 
@@ -215,7 +216,14 @@ func (l *ledger) flush(ctx context.Context, items []work) ([]reply, error) {
 		}
 		p.confirmed = append(p.confirmed, item.confirmed...)
 	}
-	if err := l.inTx(ctx, func(tx *sql.Tx) error { return p.write(ctx, tx) }); err != nil {
+	err := l.inTx(ctx, func(tx *sql.Tx) error {
+		if err := p.write(ctx, tx); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.VendorBeforeCommit)
+		return nil
+	})
+	if err != nil {
 		l.stale = true
 		return nil, fmt.Errorf("write ledger: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/vendor"
 )
 
@@ -46,6 +47,7 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
 	if f.ReceiptFirst && s.c.ReceiptURL != "" {
 		a.receiptIn, a.watched = 0, true
 	}
+	failpoint.Hit(failpoint.VendorBeforeLedger)
 	decided, err := s.ledger.group.Do(r.Context(), work{ask: a})
 	if err != nil {
 		// No body of ours: whether the ledger has it is not known, so the sender must ask again.
@@ -55,6 +57,7 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
+	failpoint.Hit(failpoint.VendorAfterLedger)
 	s.awaitReceipt(r, decided)
 	if !s.pause(r, latency-latency/2) {
 		return
