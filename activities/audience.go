@@ -3,8 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
-
-	"go.temporal.io/sdk/activity"
+	"sync/atomic"
 
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/message"
@@ -27,9 +26,11 @@ func (a *Activities) ResolveAudience(ctx context.Context, in AudienceInput) (Aud
 	if err != nil {
 		return AudienceResult{}, failure(fmt.Errorf("stored rules: %w", err))
 	}
+	var rows atomic.Int64
+	defer beat(ctx, rows.Load)()
 	got, err := a.audience.ResolveAudience(ctx, campaign.AudienceRequest{
 		CampaignID: c.ID, Rules: rules, Render: tmpl.Render,
-		OnPage: func(stored int) { activity.RecordHeartbeat(ctx, stored) },
+		OnPage: func(stored int) { rows.Store(int64(stored)) },
 	})
 	if err != nil {
 		return AudienceResult{}, failure(err)

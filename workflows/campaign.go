@@ -175,7 +175,7 @@ func (c *campaignRun) close(ctx workflow.Context) (CampaignResult, error) {
 	status := campaign.Completed
 	if c.state.Cancelled {
 		status = campaign.Cancelled
-		opts := bookOptions("mark what was not sent as cancelled")
+		opts := ledgerOptions("mark what was not sent as cancelled")
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), act.CancelPending,
 			activities.CampaignRef{CampaignID: c.in.CampaignID}).Get(ctx, &c.state.Totals)
 		if err != nil {
@@ -184,7 +184,7 @@ func (c *campaignRun) close(ctx workflow.Context) (CampaignResult, error) {
 	}
 	c.show(ctx)
 	var totals campaign.Totals
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, bookOptions("close the books")),
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, ledgerOptions("close the books")),
 		act.FinalizeCampaign, activities.FinalizeInput{CampaignID: c.in.CampaignID, Status: status}).Get(ctx, &totals)
 	if err != nil {
 		return c.failed(ctx, err)

@@ -59,21 +59,33 @@ func sendOptions(seq int) workflow.ActivityOptions {
 	}
 }
 
+// lostAfter is how long a worker that died goes unnoticed by an activity that may run for minutes. The
+// activities say every two seconds that they live.
+const lostAfter = 10 * time.Second
+
+// audienceOptions and ledgerOptions are those of activities that go through the whole ledger.
 func audienceOptions() workflow.ActivityOptions {
+	// A million customers take under a minute; this is for a database that is far slower.
+	return longOptions("resolve the audience and render its messages", 30*time.Minute)
+}
+
+func ledgerOptions(summary string) workflow.ActivityOptions {
+	// Closing counts the whole ledger in one statement: a second per million rows.
+	return longOptions(summary, 10*time.Minute)
+}
+
+func longOptions(summary string, longest time.Duration) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		// A million customers take under a minute; this is for a database that is far slower.
-		StartToCloseTimeout: 30 * time.Minute,
-		// It heartbeats every page, several times a second.
-		HeartbeatTimeout: 30 * time.Second,
-		RetryPolicy:      patient(),
-		Summary:          "resolve the audience and render its messages",
+		StartToCloseTimeout: longest, HeartbeatTimeout: lostAfter, RetryPolicy: patient(), Summary: summary,
 	}
 }
 
+// bookOptions are those of activities that read or write a row or a page. Somebody may wait for them: the
+// answer to "pause" comes when the status is stored, so a lost worker is noticed as soon as may be.
 func bookOptions(summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		// Closing counts the whole ledger in one statement: a second per million rows.
-		StartToCloseTimeout: 10 * time.Minute,
+		// One statement of milliseconds; a database that takes longer is asked again.
+		StartToCloseTimeout: lostAfter,
 		RetryPolicy:         patient(),
 		Summary:             summary,
 	}
