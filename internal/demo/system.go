@@ -21,7 +21,7 @@ type System struct {
 	cfg    config.Demo
 	say    func(string)
 	secret string
-	roles  *supervisor
+	roles  *Supervisor
 	stop   context.CancelFunc
 }
 
@@ -40,7 +40,7 @@ func Up(ctx context.Context, cfg config.Demo, say func(string)) (*System, error)
 func (s *System) Down() {
 	if s.stop != nil {
 		s.stop()
-		s.roles.wait()
+		s.roles.Wait()
 	}
 	if s.Stack == nil {
 		return
@@ -53,17 +53,7 @@ func (s *System) Down() {
 }
 
 // Pid gives the process id of a role, 0 while it is not running.
-func (s *System) Pid(role string) int {
-	raw, err := os.ReadFile(filepath.Join(s.roles.pids, role)) //nolint:gosec // our own state directory
-	if err != nil {
-		return 0
-	}
-	var pid int
-	if _, err := fmt.Sscan(string(raw), &pid); err != nil {
-		return 0
-	}
-	return pid
-}
+func (s *System) Pid(role string) int { return s.roles.Pid(role) }
 
 func (s *System) up(ctx context.Context) error {
 	start := time.Now()
@@ -94,11 +84,11 @@ func (s *System) prepare() error {
 	if s.cfg.Binary != "" {
 		binary = s.cfg.Binary
 	}
-	s.roles = &supervisor{
-		binary: binary, logs: filepath.Join(s.cfg.Dir, "logs"), pids: filepath.Join(s.cfg.Dir, "pids"),
-		notice: func(line string) { s.say("  " + line) },
+	s.roles = &Supervisor{
+		Binary: binary, Logs: filepath.Join(s.cfg.Dir, "logs"), Pids: filepath.Join(s.cfg.Dir, "pids"),
+		Notice: func(line string) { s.say("  " + line) },
 	}
-	for _, dir := range []string{s.roles.logs, s.roles.pids, filepath.Join(s.cfg.Dir, "vendor")} {
+	for _, dir := range []string{s.roles.Logs, s.roles.Pids, filepath.Join(s.cfg.Dir, "vendor")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the servers' own users look into it
 			return fmt.Errorf("make %s: %w", dir, err)
 		}
@@ -118,20 +108,20 @@ func (s *System) prepare() error {
 
 func (s *System) startRoles(ctx context.Context) error {
 	env := s.environment()
-	migrate := role{name: "migrate", args: []string{"migrate"}, env: env}
-	if err := s.roles.once(ctx, migrate); err != nil {
-		return fmt.Errorf("migrate: %w (see %s)", err, filepath.Join(s.roles.logs, "migrate.log"))
+	migrate := Role{Name: "migrate", Args: []string{"migrate"}, Env: env}
+	if err := s.roles.Once(ctx, migrate); err != nil {
+		return fmt.Errorf("migrate: %w (see %s)", err, filepath.Join(s.roles.Logs, "migrate.log"))
 	}
 	var roleCtx context.Context
 	// The roles outlive the time limit of the start; Down ends them.
 	roleCtx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, name := range []string{"mock-vendor", "api", "consumer", "relay", "worker"} {
-		s.roles.start(roleCtx, role{name: name, args: []string{name}, env: env})
+		s.roles.Start(roleCtx, Role{Name: name, Args: []string{name}, Env: env})
 	}
 	if err := newClient(s.API).get(ctx, "/readyz", nil); err != nil {
-		return fmt.Errorf("the API does not become ready (see %s): %w", s.roles.logs, err)
+		return fmt.Errorf("the API does not become ready (see %s): %w", s.roles.Logs, err)
 	}
-	s.say("api, worker, consumer, relay and mock-vendor are up (logs in " + s.roles.logs + ")")
+	s.say("api, worker, consumer, relay and mock-vendor are up (logs in " + s.roles.Logs + ")")
 	return nil
 }
 
