@@ -27,7 +27,8 @@ func (a *Activities) ResolveAudience(ctx context.Context, in AudienceInput) (Aud
 		return AudienceResult{}, failure(fmt.Errorf("stored rules: %w", err))
 	}
 	var rows atomic.Int64
-	defer beat(ctx, rows.Load)()
+	stop := beat(ctx, rows.Load)
+	defer stop()
 	got, err := a.audience.ResolveAudience(ctx, campaign.AudienceRequest{
 		CampaignID: c.ID, Rules: rules, Render: tmpl.Render,
 		OnPage: func(stored int) { rows.Store(int64(stored)) },

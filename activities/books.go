@@ -27,7 +27,8 @@ func (a *Activities) RecordRate(ctx context.Context, in StatusInput) error {
 
 // CancelPending is harmless when repeated: what is cancelled is not pending any more.
 func (a *Activities) CancelPending(ctx context.Context, in CampaignRef) (campaign.Totals, error) {
-	defer beat(ctx, noProgress)()
+	stop := beat(ctx, noProgress)
+	defer stop()
 	t, err := a.books.CancelPending(ctx, in.CampaignID)
 	return t, failure(err)
 }
@@ -35,7 +36,8 @@ func (a *Activities) CancelPending(ctx context.Context, in CampaignRef) (campaig
 // FinalizeCampaign is harmless when repeated: closed books stay closed. Books that do not balance are
 // refused with ErrUnbalanced, which is not retried: an operator has to look.
 func (a *Activities) FinalizeCampaign(ctx context.Context, in FinalizeInput) (campaign.Totals, error) {
-	defer beat(ctx, noProgress)()
+	stop := beat(ctx, noProgress)
+	defer stop()
 	t, err := a.books.Finalize(ctx, in.CampaignID, in.Status)
 	if errs.Is(err, errs.Conflict) {
 		return t, temporal.NewNonRetryableApplicationError(err.Error(), ErrUnbalanced, nil)
