@@ -20,6 +20,7 @@ TESTFLAGS ?=
 # A number of inputs, not a time: the end of a time limit can fall into an input and fail the run.
 FUZZTIME ?= 10000x
 BENCHFLAGS ?=
+CHAOSFLAGS ?=
 
 # Not what is generated: gofumpt formats every file that is named to it.
 GO_FILES = $(shell find . \( -name node_modules -o -path './.?*' -o -path ./db/internal \) -prune -o -name '*.go' -print)
@@ -45,6 +46,16 @@ bench: ## Measure the engine against an empty activity on the same server
 test: ## All tests with the race detector, on a real PostgreSQL, RabbitMQ and Temporal that it starts
 	@go build -o bin/teststack ./internal/devstack/cmd/teststack
 	@exec bin/teststack -- $(GOTESTSUM) --format pkgname-and-test-fails -- -race -p 2 -timeout 20m $(TESTFLAGS) $(PKG)
+
+.PHONY: chaos-smoke
+chaos-smoke: ## A seeded sample of crashes, lost answers and outages, judged by the auditor (SEED= repeats one)
+	@go build -o bin/chaos ./test/chaos
+	@exec bin/chaos smoke $(CHAOSFLAGS)
+
+.PHONY: chaos
+chaos: ## Every fault in every phase, then the mutants: hours (CHAOSFLAGS='--only=regexp' for a part)
+	@go build -o bin/chaos ./test/chaos
+	@exec bin/chaos full $(CHAOSFLAGS)
 
 .PHONY: test-short
 test-short: ## Only the tests that need no server
