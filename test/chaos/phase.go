@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 )
 
 // phase is a moment in the life of a round at which a fault strikes.
@@ -97,13 +98,18 @@ func (r *round) books(ctx context.Context, condition string, args ...any) error 
 
 // ended returns when the campaign's given round has ended.
 func (r *round) ended(ctx context.Context, number int) error {
-	return poll(ctx, func() (bool, error) {
+	var status, books string
+	err := poll(ctx, func() (bool, error) {
 		var over bool
-		err := r.w.businessDB.QueryRow(ctx, `SELECT status IN ('COMPLETED', 'CANCELLED', 'FAILED') AND round >= $2
-			FROM campaigns WHERE campaign_id = $1`, r.campaignID(), number).Scan(&over)
+		err := r.w.businessDB.QueryRow(ctx, `SELECT c.status IN ('COMPLETED', 'CANCELLED', 'FAILED') AND c.round >= $2, c.status, to_json(s)::text
+			FROM campaigns c JOIN campaign_stats s USING (campaign_id) WHERE c.campaign_id = $1`, r.campaignID(), number).Scan(&over, &status, &books)
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}
 		return err == nil && over, nil // the database may be what is down
 	})
+	if err != nil {
+		return fmt.Errorf("the campaign does not end, it is %s with the books %s: %w", status, books, err)
+	}
+	return nil
 }

@@ -99,13 +99,14 @@ func (r *round) run(ctx context.Context) (verdict, error) {
 	case errors.Is(workErr, errBooks):
 		v.add("I15", "%v", workErr)
 	}
-	if len(v.Violations) > 0 {
-		return v, nil
-	}
-	if workErr != nil {
+	if workErr != nil && len(v.Violations) == 0 {
 		return v, workErr
 	}
-	if err := r.judge(ctx, &v); err != nil {
+	wait := patience
+	if len(v.Violations) > 0 {
+		wait = hiccup // it has had its time: what can be said of it without rest?
+	}
+	if err := r.judge(ctx, &v, wait); err != nil {
 		return v, err
 	}
 	v.Vacuous = !r.struck()

@@ -19,7 +19,7 @@ import (
 
 	"github.com/xencrm/xencrm/internal/demo"
 	"github.com/xencrm/xencrm/internal/devstack"
-	"github.com/xencrm/xencrm/test/chaos/wire"
+	"github.com/xencrm/xencrm/test/chaos/proxy"
 )
 
 // startTime bounds the start of a world; a clean machine installs servers and builds Temporal first.
@@ -58,19 +58,19 @@ type world struct {
 
 // lines are the proxies between the parts.
 type lines struct {
-	master, business *wire.Postgres
-	broker           *wire.AMQP
-	temporal         *wire.Proxy
-	vendor, receipts *wire.HTTP // worker to vendor, vendor to API
-	front            *wire.HTTP // client to API
+	master, business *proxy.Postgres
+	broker           *proxy.AMQP
+	temporal         *proxy.TCP
+	vendor, receipts *proxy.HTTP // worker to vendor, vendor to API
+	front            *proxy.HTTP // client to API
 }
 
 // all are the lines, once they are open.
-func (l lines) all() []*wire.Proxy {
+func (l lines) all() []proxy.Proxy {
 	if l.front == nil {
 		return nil // the last that is opened
 	}
-	return []*wire.Proxy{l.master.Proxy, l.business.Proxy, l.broker.Proxy, l.temporal, l.vendor.Proxy, l.receipts.Proxy, l.front.Proxy}
+	return []proxy.Proxy{l.master, l.business, l.broker, l.temporal, l.vendor, l.receipts, l.front}
 }
 
 // roleNames are the processes of a system; a second API is started only where a round needs one.
@@ -144,13 +144,16 @@ func (w *world) openLines(context.Context) error {
 	w.api, w.vendor = "http://"+api, "http://"+vendor
 	l := &w.lines
 	for _, open := range []func() error{
-		func() (err error) { l.master, err = wire.NewPostgres(host(w.master.MasterURL)); return err },
-		func() (err error) { l.business, err = wire.NewPostgres(host(w.business.BusinessURL)); return err },
-		func() (err error) { l.broker, err = wire.NewAMQP(host(w.business.RabbitURL)); return err },
-		func() (err error) { l.temporal, err = wire.NewTCP(w.business.TemporalAddress); return err },
-		func() (err error) { l.vendor, err = wire.NewHTTP(vendor); return err },
-		func() (err error) { l.receipts, err = wire.NewHTTP(api); return err },
-		func() (err error) { l.front, err = wire.NewHTTP(api); return err },
+		func() (err error) { l.master, err = proxy.NewPostgres(fixed(host(w.master.MasterURL))); return err },
+		func() (err error) {
+			l.business, err = proxy.NewPostgres(fixed(host(w.business.BusinessURL)))
+			return err
+		},
+		func() (err error) { l.broker, err = proxy.NewAMQP(fixed(host(w.business.RabbitURL))); return err },
+		func() (err error) { l.temporal, err = proxy.NewTCP(fixed(w.business.TemporalAddress)); return err },
+		func() (err error) { l.vendor, err = proxy.NewHTTP(fixed(vendor)); return err },
+		func() (err error) { l.receipts, err = proxy.NewHTTP(fixed(api)); return err },
+		func() (err error) { l.front, err = proxy.NewHTTP(fixed(api)); return err },
 	} {
 		if err := open(); err != nil {
 			return err
@@ -309,6 +312,8 @@ func (w *world) close() error {
 	return errors.Join(all...)
 }
 
+func fixed(addr string) func() string { return func() string { return addr } }
+
 // host gives host:port of a URL of ours, which always has both.
 func host(raw string) string {
 	u, err := url.Parse(raw)
@@ -319,7 +324,7 @@ func host(raw string) string {
 }
 
 // through is the URL with the proxy in place of the server.
-func through(raw string, p interface{ Addr() string }) string {
+func through(raw string, p proxy.Proxy) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return raw
