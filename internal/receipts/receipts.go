@@ -60,7 +60,7 @@ func (h *Handler) Handle(ctx context.Context, messages []event.Delivery) []error
 	from := map[uuid.UUID]int{}
 	for i, m := range messages {
 		rs, err := Parse(m.Body, h.now)
-		if bad, ok := errors.AsType[*badReceipts](err); ok {
+		if bad, ok := errors.AsType[*badReceiptsError](err); ok {
 			err = h.parkBad(ctx, m, bad)
 		}
 		if err != nil {
@@ -104,7 +104,7 @@ func (h *Handler) apply(ctx context.Context, rs []campaign.Receipt, messages []e
 
 // parkBad keeps the receipts of a batch that can never be processed, each by itself and as it came, so
 // that they take none of the others along.
-func (h *Handler) parkBad(ctx context.Context, d event.Delivery, bad *badReceipts) error {
+func (h *Handler) parkBad(ctx context.Context, d event.Delivery, bad *badReceiptsError) error {
 	for i, raw := range bad.raws {
 		d.Body = raw
 		if err := h.quarantine.Park(ctx, d, bad.reasons[i].Error()); err != nil {
@@ -135,13 +135,13 @@ const (
 	maxText    = 1000
 )
 
-// badReceipts are those of a batch that cannot be read, as they came.
-type badReceipts struct {
+// badReceiptsError are those of a batch that cannot be read, as they came.
+type badReceiptsError struct {
 	raws    []json.RawMessage
 	reasons []error
 }
 
-func (b *badReceipts) Error() string {
+func (b *badReceiptsError) Error() string {
 	return fmt.Sprintf("%d receipts of the batch cannot be read, the first: %v", len(b.raws), b.reasons[0])
 }
 
@@ -169,7 +169,7 @@ func Parse(body []byte, now func() time.Time) ([]campaign.Receipt, error) {
 		return nil, errs.Errorf(errs.Invalid, "a message holds 1 to %d receipts, this one %d", maxReceipts, len(raws))
 	}
 	out := make([]campaign.Receipt, 0, len(raws))
-	var bad badReceipts
+	var bad badReceiptsError
 	for i, raw := range raws {
 		r, err := parseOne(raw, now)
 		if err != nil {

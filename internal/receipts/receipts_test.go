@@ -158,7 +158,7 @@ func TestHandle(t *testing.T) {
 		require.NoError(t, results[0], "the message is done with")
 		require.Len(t, f.applied, 2)
 		require.Len(t, f.parked, 1)
-		require.Equal(t, bad, string(f.parked[0].Body))
+		require.Equal(t, []byte(bad), f.parked[0].Body, "byte for byte")
 	})
 
 	t.Run("BatchWhoseBadReceiptCannotBeParkedComesAgain", func(t *testing.T) {

@@ -67,7 +67,8 @@ func (b *bench) holdReceipts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.Client{Timeout: time.Minute}
+	res, err := client.Do(req)
 	if err != nil {
 		return err
 	}
