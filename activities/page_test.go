@@ -53,15 +53,6 @@ func (b *bench) set(seq int, change func(*campaign.Message)) {
 	b.messages[seq] = m
 }
 
-func (b *bench) seqOf(key string) int {
-	for seq, m := range b.messages {
-		if m.CommunicationID.String() == key {
-			return seq
-		}
-	}
-	return 0
-}
-
 func TestSendPage(t *testing.T) {
 	t.Parallel()
 	whole := func(n int) activities.PageInput { return activities.PageInput{First: 1, Last: n} }
@@ -83,13 +74,14 @@ func TestSendPage(t *testing.T) {
 	t.Run("GivesBackWhoNeedsAnotherAttempt", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 4)
-		refusals := map[int]*vendor.Error{
-			1: {Kind: vendor.Retryable, Code: vendor.RateLimited, Answer: 1, RetryAfter: 90 * time.Second},
-			2: {Kind: vendor.Ambiguous, Code: vendor.NoAnswer},
-			3: {Kind: vendor.Permanent, Code: vendor.InvalidEmail, Answer: 1},
+		key := func(seq int) string { return b.messages[seq].CommunicationID.String() }
+		refusals := map[string]*vendor.Error{
+			key(1): {Kind: vendor.Retryable, Code: vendor.RateLimited, Answer: 1, RetryAfter: 90 * time.Second},
+			key(2): {Kind: vendor.Ambiguous, Code: vendor.NoAnswer},
+			key(3): {Kind: vendor.Permanent, Code: vendor.InvalidEmail, Answer: 1},
 		}
 		b.send = func(r vendor.Request) (vendor.Result, error) {
-			if e := refusals[b.seqOf(r.IdempotencyKey)]; e != nil {
+			if e := refusals[r.IdempotencyKey]; e != nil {
 				return vendor.Result{}, e
 			}
 			return vendor.Result{VendorRef: "v", Answer: 1}, nil
