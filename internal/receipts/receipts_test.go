@@ -1,6 +1,7 @@
 package receipts_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -158,7 +159,7 @@ func TestHandle(t *testing.T) {
 		require.NoError(t, results[0], "the message is done with")
 		require.Len(t, f.applied, 2)
 		require.Len(t, f.parked, 1)
-		require.Equal(t, []byte(bad), f.parked[0].Body, "byte for byte")
+		require.True(t, bytes.Equal([]byte(bad), f.parked[0].Body), "byte for byte: %s", f.parked[0].Body)
 	})
 
 	t.Run("BatchWhoseBadReceiptCannotBeParkedComesAgain", func(t *testing.T) {
