@@ -6,11 +6,13 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/vendor"
@@ -53,6 +55,19 @@ type Deps struct {
 	Vendor   vendor.Client
 	Now      func() time.Time
 	Log      *slog.Logger
+	// PagedAbove decides the fan-out of campaigns that leave it open; PageSize is that of their pages.
+	PagedAbove int
+	PageSize   int
+	// MaxPosts is how many posts all pages of this process have in flight together.
+	MaxPosts int
+}
+
+// ApplyDefaults fills in what is zero.
+func (d *Deps) ApplyDefaults() {
+	d.PagedAbove = cmp.Or(d.PagedAbove, campaign.DefaultPagedAbove)
+	d.PageSize = cmp.Or(d.PageSize, MaxPageSize)
+	// One connection each; as many as the worker's activities have by default.
+	d.MaxPosts = cmp.Or(d.MaxPosts, 720)
 }
 
 // Activities is registered with a worker; its exported methods are the activities.
@@ -65,12 +80,18 @@ type Activities struct {
 	pages    *pageCache
 	now      func() time.Time
 	log      *slog.Logger
+	// posts are those of pages; ordinary sends are bounded by the worker's activity slots.
+	posts      *semaphore.Weighted
+	pagedAbove int
+	pageSize   int
 }
 
 // New makes the activities.
 func New(d Deps) *Activities {
+	d.ApplyDefaults()
 	return &Activities{
 		audience: d.Audience, messages: d.Messages, answers: d.Answers, books: d.Books, vendor: d.Vendor,
 		pages: newPageCache(d.Messages, d.Now), now: d.Now, log: d.Log,
+		posts: semaphore.NewWeighted(int64(d.MaxPosts)), pagedAbove: d.PagedAbove, pageSize: d.PageSize,
 	}
 }

@@ -30,11 +30,15 @@ func (a *Activities) ResolveAudience(ctx context.Context, in AudienceInput) (Aud
 	stop := beat(ctx, rows.Load)
 	defer stop()
 	got, err := a.audience.ResolveAudience(ctx, campaign.AudienceRequest{
-		CampaignID: c.ID, Rules: rules, Render: tmpl.Render,
+		CampaignID: c.ID, Rules: rules, Render: tmpl.Render, PagedAbove: a.pagedAbove,
 		OnPage: func(stored int) { rows.Store(int64(stored)) },
 	})
 	if err != nil {
 		return AudienceResult{}, failure(err)
 	}
-	return AudienceResult{Sendable: got.Sendable, Totals: got.Totals, Name: c.Name, SegmentID: c.SegmentID}, nil
+	res := AudienceResult{Sendable: got.Sendable, Totals: got.Totals, Name: c.Name, SegmentID: c.SegmentID}
+	if got.FanOut == campaign.Paged {
+		res.PageSize = a.pageSize
+	}
+	return res, nil
 }

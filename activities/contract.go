@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/internal/campaign"
@@ -18,12 +20,16 @@ type AudienceResult struct {
 	// Name, SegmentID label the workflow in the Web UI; neither is personal data.
 	Name      string    `json:"name"`
 	SegmentID uuid.UUID `json:"segment_id"`
+	// PageSize is how many messages a page holds; 0 means that every customer has an activity.
+	PageSize int `json:"page_size,omitempty"`
 }
 
 // SendInput names one message.
 type SendInput struct {
 	CampaignID uuid.UUID `json:"campaign_id"`
 	Seq        int       `json:"seq"`
+	// Again says that a page tried the message already, so what a cache knows of it is old.
+	Again bool `json:"again,omitempty"`
 }
 
 // SendResult is where one message stands after its send: a refusal for good is a result too.
@@ -31,6 +37,34 @@ type SendResult struct {
 	Status   campaign.MessageStatus `json:"status"`
 	Attempts int                    `json:"attempts,omitempty"`
 	Code     string                 `json:"code,omitempty"`
+}
+
+// PageInput names the messages First to Last of a campaign.
+type PageInput struct {
+	CampaignID uuid.UUID `json:"campaign_id"`
+	First      int       `json:"first"`
+	Last       int       `json:"last"`
+	// Rate is the most messages a second that the page may start; 0 is unlimited.
+	Rate float64 `json:"rate,omitempty"`
+	// Credit is for how long the lane has sent nothing though its rate allowed it.
+	Credit time.Duration `json:"credit,omitempty"`
+}
+
+// PageResult counts where the messages of a page stand.
+type PageResult struct {
+	Sent   int `json:"sent,omitempty"`
+	Failed int `json:"failed,omitempty"`
+	Other  int `json:"other,omitempty"`
+	// Again are the messages that need another attempt.
+	Again []Again `json:"again,omitempty"`
+	// Next is the first message that was not started because the page was told to stop; 0 if none.
+	Next int `json:"next,omitempty"`
+}
+
+// Again is one message that is to be tried again, and how long to wait before.
+type Again struct {
+	Seq  int           `json:"seq"`
+	Wait time.Duration `json:"wait"`
 }
 
 // PendingInput asks for the pending messages after a sequence number.

@@ -54,17 +54,25 @@ func pausedError() error {
 
 // refusedError asks for another attempt, not before the vendor wants it.
 func refusedError(v *vendor.Error, attempts int) error {
-	text, delay := "PENDING", backoff(attempts)
+	text := "PENDING"
 	if v != nil {
-		text, delay = string(v.Code), max(delay, min(v.RetryAfter, maxRetryAfter))
+		text = string(v.Code)
 	}
 	return temporal.NewApplicationErrorWithOptions(text, ErrVendorRefused,
-		temporal.ApplicationErrorOptions{NextRetryDelay: delay})
+		temporal.ApplicationErrorOptions{NextRetryDelay: pauseAfter(v, attempts)})
 }
 
 func unansweredError(v *vendor.Error, try int32) error {
 	return temporal.NewApplicationErrorWithOptions(string(v.Code), ErrVendorUnanswered,
-		temporal.ApplicationErrorOptions{NextRetryDelay: max(backoff(int(try)), min(v.RetryAfter, maxRetryAfter))})
+		temporal.ApplicationErrorOptions{NextRetryDelay: pauseAfter(v, int(try))})
+}
+
+// pauseAfter is how long to wait after try number n, and not less than the vendor asks for.
+func pauseAfter(v *vendor.Error, n int) time.Duration {
+	if v == nil {
+		return backoff(n)
+	}
+	return max(backoff(n), min(v.RetryAfter, maxRetryAfter))
 }
 
 // jitter takes away up to half of a pause.

@@ -21,7 +21,7 @@ import (
 // is bounded by the campaign's send deadline instead, so that a vendor's outage fails nobody at once.
 func (a *Activities) SendMessage(ctx context.Context, in SendInput) (SendResult, error) {
 	info := activity.GetInfo(ctx)
-	shared, m, err := a.load(ctx, in, info.Attempt > 1)
+	shared, m, err := a.load(ctx, in, in.Again || info.Attempt > 1)
 	if err != nil {
 		return SendResult{}, failure(err)
 	}

@@ -27,6 +27,7 @@ type campaignView struct {
 	ScheduledAt         *instant          `json:"scheduled_at" nullable:"true" doc:"When it is to start, null for at once." example:"2025-09-20T04:30:00.000Z"`
 	StartedAt           *instant          `json:"started_at" nullable:"true" doc:"When it started." example:"2025-09-14T12:00:01.000Z"`
 	FinishedAt          *instant          `json:"finished_at" nullable:"true" doc:"When its books were closed." example:"2025-09-14T12:05:00.000Z"`
+	FanOut              string            `json:"fan_out" doc:"per_customer or paged: how the first attempts are dispatched. auto until the audience is known." example:"per_customer"`
 	Rate                float64           `json:"rate" doc:"Messages per second, 0 for no limit." example:"50"`
 	MaxAttempts         int               `json:"max_attempts" doc:"Answers of the vendor after which a message is given up." example:"3"`
 	WorkflowID          string            `json:"workflow_id" doc:"The workflow in Temporal." example:"campaign-0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
@@ -58,6 +59,7 @@ type campaignBody struct {
 	Launch          *bool    `json:"launch,omitempty" nullable:"true" doc:"false makes a draft." example:"true"`
 	ScheduledAt     *string  `json:"scheduled_at,omitempty" nullable:"true" format:"date-time" doc:"When to start, RFC 3339 with a zone; at once if absent." example:"2025-09-20T10:00:00+05:30"`
 	Rate            *float64 `json:"rate,omitempty" nullable:"true" minimum:"0" doc:"Messages per second; 0 or absent for no limit." example:"50"`
+	FanOut          *string  `json:"fan_out,omitempty" nullable:"true" enum:"auto,per_customer,paged" doc:"per_customer: an activity a customer in Temporal; paged: one for a page of first attempts, faster for large audiences. auto or absent: by the size of the audience." example:"auto"`
 	MaxAttempts     *int     `json:"max_attempts,omitempty" nullable:"true" minimum:"1" maximum:"100" doc:"Answers of the vendor after which a message is given up; 3 if absent." example:"3"`
 	SendDeadline    *string  `json:"send_deadline,omitempty" nullable:"true" doc:"How long to try while the vendor does not answer, as 90m or 1h; 1h if absent." example:"1h"`
 	ReceiptDeadline *string  `json:"receipt_deadline,omitempty" nullable:"true" doc:"How long to wait for receipts before the books close; 72h if absent." example:"72h"`
@@ -153,7 +155,7 @@ func viewCampaign(c campaign.Campaign) campaignView {
 		CampaignType: string(c.Type), TargetAudienceCount: c.TargetCount, CreatedBy: c.CreatedBy,
 		Status: string(c.Status), CreatedAt: instant{c.CreatedAt}, Segments: segmentName{c.SegmentName},
 		UpdatedAt: instant{c.UpdatedAt}, ScheduledAt: instantOf(c.ScheduledAt), StartedAt: instantOf(c.StartedAt),
-		FinishedAt: instantOf(c.FinishedAt), Rate: c.Rate, MaxAttempts: c.MaxAttempts,
+		FinishedAt: instantOf(c.FinishedAt), FanOut: string(c.FanOut), Rate: c.Rate, MaxAttempts: c.MaxAttempts,
 		WorkflowID: c.WorkflowID, FailureReason: c.FailureReason,
 	}
 	if s := c.Stats; s != nil {

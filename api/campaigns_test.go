@@ -51,13 +51,13 @@ func TestCreateCampaignReadsTheBody(t *testing.T) {
 		{"Nulls", `{` + ids + `,"campaign_type":null,"created_by":null,"launch":null,"rate":null,"scheduled_at":null}`, nil, base},
 		{"Draft", `{` + ids + `,"launch":false}`, nil, with(func(in *campaign.CreateInput) { in.Launch = false })},
 		{
-			"Everything", `{` + ids + `,"launch":true,"scheduled_at":"2025-09-20T10:00:00+05:30","rate":12.5,"max_attempts":5,
+			"Everything", `{` + ids + `,"launch":true,"scheduled_at":"2025-09-20T10:00:00+05:30","rate":12.5,"fan_out":"paged","max_attempts":5,
 			"send_deadline":"90m","receipt_deadline":"24h"}`,
 			[]string{"Idempotency-Key", "diwali-2025"},
 			with(func(in *campaign.CreateInput) {
 				at, err := time.Parse(time.RFC3339, "2025-09-20T10:00:00+05:30")
 				require.NoError(t, err)
-				in.ScheduledAt, in.Rate, in.MaxAttempts = &at, 12.5, 5
+				in.ScheduledAt, in.Rate, in.FanOut, in.MaxAttempts = &at, 12.5, campaign.Paged, 5
 				in.SendDeadline, in.ReceiptDeadline = 90*time.Minute, 24*time.Hour
 				in.IdempotencyKey = "diwali-2025"
 			}),

@@ -37,7 +37,7 @@ func aCampaign() campaign.Campaign {
 	return campaign.Campaign{
 		ID: campaignID, SegmentID: segmentID, SegmentName: "Big spenders", Name: `Diwali & "friends"`,
 		MessageTemplate: "Hi {{name}} <b>", Type: campaign.Promotional, Status: campaign.Completed, TargetCount: 40,
-		Rate: 12.5, MaxAttempts: 3, WorkflowID: "campaign-" + campaignID.String(), CreatedBy: "asha@shop.in",
+		FanOut: campaign.PerCustomer, Rate: 12.5, MaxAttempts: 3, WorkflowID: "campaign-" + campaignID.String(), CreatedBy: "asha@shop.in",
 		CreatedAt: now, UpdatedAt: now, StartedAt: new(now), FinishedAt: new(now.Add(time.Minute)),
 		Stats: &campaign.Stats{
 			Totals:       campaign.Totals{Audience: 40, Delivered: 35, Failed: 2, Skipped: 2, InFlight: 1, Sent: 38, Revision: 9},

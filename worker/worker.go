@@ -2,6 +2,7 @@
 package worker
 
 import (
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -23,6 +24,10 @@ type Options struct {
 	// StopTimeout is how long a graceful stop waits for the sends under way: longer than the
 	// vendor's 5 s and the ledger's 10 s together.
 	StopTimeout time.Duration
+	// Pages is how many pages run at once in this process. Their posts share MaxSends connections, so
+	// this bounds memory: 64 pages of 500 messages of a kilobyte are 32 MB. It is four times what the
+	// connections need, so that paced pages, which hardly post, do not keep fast ones waiting.
+	Pages int
 }
 
 // ApplyDefaults fills in what is zero.
@@ -39,16 +44,48 @@ func (o *Options) ApplyDefaults() {
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 30 * time.Second
 	}
+	if o.Pages == 0 {
+		o.Pages = 64
+	}
 }
 
-// New makes a worker for the campaign task queue; it does nothing before Start.
-func New(c client.Client, a *activities.Activities, o Options) worker.Worker {
+// Worker serves the task queue of campaigns and that of their pages.
+type Worker struct {
+	workers []worker.Worker
+	started int
+}
+
+// New makes a worker; it does nothing before Start.
+func New(c client.Client, a *activities.Activities, o Options) *Worker {
 	o.ApplyDefaults()
 	worker.SetStickyWorkflowCacheSize(o.StickyCache)
-	w := worker.New(c, workflows.TaskQueue, o.SDK())
-	workflows.Register(w)
-	w.RegisterActivity(a)
-	return w
+	campaigns := worker.New(c, workflows.TaskQueue, o.SDK())
+	workflows.Register(campaigns)
+	pages := worker.New(c, workflows.PagesQueue(workflows.TaskQueue), o.pages())
+	for _, w := range []worker.Worker{campaigns, pages} {
+		w.RegisterActivity(a)
+	}
+	return &Worker{workers: []worker.Worker{campaigns, pages}}
+}
+
+// Start begins to take work. After an error it may be called again and goes on where it failed.
+func (w *Worker) Start() error {
+	for w.started < len(w.workers) {
+		if err := w.workers[w.started].Start(); err != nil {
+			return err
+		}
+		w.started++
+	}
+	return nil
+}
+
+// Stop takes no more work and waits, up to StopTimeout, for what is under way.
+func (w *Worker) Stop() {
+	var stopping sync.WaitGroup
+	for _, one := range w.workers {
+		stopping.Go(one.Stop)
+	}
+	stopping.Wait()
 }
 
 // SDK gives the options as the SDK takes them; the benchmarks dispatch their empty activities with them.
@@ -61,5 +98,18 @@ func (o Options) SDK() worker.Options {
 		// Eager dispatch carries the first tries; pollers serve retries and the activities of the books.
 		MaxConcurrentActivityTaskPollers: 4,
 		MaxConcurrentWorkflowTaskPollers: 8,
+	}
+}
+
+// pages gives the options of the worker that runs nothing but pages.
+func (o Options) pages() worker.Options {
+	return worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: o.Pages,
+		WorkerStopTimeout:                  o.StopTimeout,
+		// A page learns that it is to stop from the answer to a heartbeat, so each must go out.
+		MaxHeartbeatThrottleInterval: activities.PageBeat,
+		// A page takes a tenth of a second at least: two pollers hand out more than can run.
+		MaxConcurrentActivityTaskPollers: 2,
 	}
 }

@@ -106,13 +106,13 @@ func (c *campaignRun) resolve(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	c.state.Totals = c.state.Totals.Newer(res.Totals)
+	c.state.Totals, c.state.PageSize = c.state.Totals.Newer(res.Totals), res.PageSize
 	switch {
 	case res.Sendable == 0:
 	case res.Sendable <= inlineLimit:
 		c.state.Ranges = []Range{{First: 1, Last: res.Sendable}}
 	default:
-		c.state.Ranges = split(res.Sendable)
+		c.state.Ranges = split(res.Sendable, res.PageSize)
 	}
 	return c.label(ctx, campaign.Active)
 }

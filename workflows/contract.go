@@ -13,6 +13,10 @@ import (
 // the same one.
 const TaskQueue = "xencrm-campaigns"
 
+// PagesQueue is the task queue of the pages of campaigns that run on queue. It is another one, so that
+// pages, which last for seconds, never keep a slot from an activity that somebody waits for.
+func PagesQueue(queue string) string { return queue + "-pages" }
+
 // Wire names of signals, updates and queries.
 const (
 	// ReceiptsSignal carries campaign.Totals from the receipt consumer to a campaign.
@@ -86,6 +90,8 @@ type CampaignState struct {
 	Ranges []Range `json:"ranges,omitempty"`
 	// Sparse says that only some messages of the ranges are pending; see LaneInput.
 	Sparse bool `json:"sparse,omitempty"`
+	// PageSize is that of a paged campaign, 0 of any other.
+	PageSize int `json:"page_size,omitempty"`
 	// ReceiptsUntil is when the books close although receipts are missing.
 	ReceiptsUntil time.Time `json:"receipts_until,omitzero"`
 	Runs          int       `json:"runs,omitempty"`
@@ -115,8 +121,10 @@ type LaneInput struct {
 	Range      Range     `json:"range"`
 	// Sparse says that only some messages of the range are pending: the lane asks which. A retry
 	// of the failed ones is sparse, a launch is not.
-	Sparse  bool    `json:"sparse,omitempty"`
-	Control Control `json:"control"`
+	Sparse bool `json:"sparse,omitempty"`
+	// PageSize makes first attempts page by page; see pages.go. A sparse lane has none.
+	PageSize int     `json:"page_size,omitempty"`
+	Control  Control `json:"control"`
 	// Tally is what earlier runs of the lane counted.
 	Tally Tally `json:"tally"`
 }

@@ -41,11 +41,13 @@ type lane struct {
 	sendCtx    workflow.Context
 	stopSends  workflow.CancelFunc
 	outOfRange bool
+	pages      pages
 }
 
 func newLane(ctx workflow.Context, in LaneInput, receiver workflow.ReceiveChannel) *lane {
 	l := &lane{in: in, receiver: receiver, next: in.Range.First, tally: in.Tally}
 	l.sendCtx, l.stopSends = workflow.WithCancel(ctx)
+	l.pages.ctx, l.pages.stop = workflow.WithCancel(l.sendCtx)
 	l.pace.last = workflow.Now(ctx)
 	l.obey(ctx, in.Control)
 	return l
@@ -64,12 +66,12 @@ func (l *lane) run(ctx workflow.Context) (LaneResult, error) {
 		if err := l.fill(ctx, sel); err != nil {
 			return LaneResult{}, err
 		}
-		if l.inFlight == 0 && (l.stopping(ctx) || l.outOfRange) {
+		if l.inFlight == 0 && (l.stopping(ctx) || l.outOfRange || l.abandoned(ctx)) {
 			break
 		}
 		sel.Select(ctx)
 	}
-	rest := Range{First: l.next, Last: l.in.Range.Last}
+	rest := Range{First: min(l.next, l.pages.lowest()), Last: l.in.Range.Last}
 	if len(l.queue) > 0 {
 		rest.First = l.queue[0]
 	}
@@ -81,6 +83,10 @@ func (l *lane) run(ctx workflow.Context) (LaneResult, error) {
 
 // fill starts sends while the window, the pace and the control allow it.
 func (l *lane) fill(ctx workflow.Context, sel workflow.Selector) error {
+	if l.in.PageSize > 0 {
+		l.fillPages(ctx, sel)
+		return nil
+	}
 	for l.inFlight < laneWindow && !l.control.Paused && !l.stopping(ctx) {
 		seq, ok, err := l.peek(ctx)
 		if err != nil {
@@ -147,7 +153,8 @@ func (l *lane) askPending(ctx workflow.Context) error {
 
 func (l *lane) start(sel workflow.Selector, seq int) {
 	ctx := workflow.WithActivityOptions(l.sendCtx, sendOptions(seq))
-	f := workflow.ExecuteActivity(ctx, act.SendMessage, activities.SendInput{CampaignID: l.in.CampaignID, Seq: seq})
+	in := activities.SendInput{CampaignID: l.in.CampaignID, Seq: seq, Again: l.in.PageSize > 0}
+	f := workflow.ExecuteActivity(ctx, act.SendMessage, in)
 	l.inFlight++
 	sel.AddFuture(f, func(f workflow.Future) {
 		l.inFlight--
@@ -188,6 +195,9 @@ func (l *lane) setTimer(ctx workflow.Context, sel workflow.Selector) {
 func (l *lane) obey(ctx workflow.Context, c Control) {
 	if c.Revision < l.control.Revision {
 		return
+	}
+	if c.Paused || slower(l.control.Rate, c.Rate) {
+		l.stopPages()
 	}
 	l.control = c
 	l.pace.setRate(c.Rate, workflow.Now(ctx))

@@ -28,7 +28,7 @@ func (c *campaignRun) runLanes(ctx workflow.Context) error {
 
 // runInline runs the only lane of a small campaign inside this workflow.
 func (c *campaignRun) runInline(ctx workflow.Context, r Range) error {
-	in := LaneInput{CampaignID: c.in.CampaignID, Range: r, Control: c.control}
+	in := LaneInput{CampaignID: c.in.CampaignID, Range: r, PageSize: c.state.PageSize, Control: c.control}
 	res, err := newLane(ctx, in, c.inline).run(ctx)
 	if err != nil {
 		return err
@@ -50,6 +50,9 @@ func (c *campaignRun) runChildren(ctx workflow.Context, ranges []Range) ([]Range
 	for i, r := range ranges {
 		childCtx := workflow.WithChildOptions(ctx, laneOptions(c.in, i, r))
 		in := LaneInput{CampaignID: c.in.CampaignID, Range: r, Sparse: c.state.Sparse, Control: c.control}
+		if !in.Sparse {
+			in.PageSize = c.state.PageSize
+		}
 		c.lanes[i] = workflow.ExecuteChildWorkflow(childCtx, LaneWorkflow, in)
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			rests[i] = c.awaitLane(ctx, c.lanes[i])

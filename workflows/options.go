@@ -24,6 +24,19 @@ const (
 	// perLane is the audience for which another lane is opened. At 3.1 events a send, a lane of up to 960
 	// never continues as new, and ten thousand recipients fill all sixteen lanes with one run each.
 	perLane = 600
+	// pageWindow is how many pages of a lane are in flight: while one waits for its last answers and
+	// for its dispatch, the other sends.
+	pageWindow = 2
+	// maxPagedLanes times pageWindow pages of 45 posts fill the 720 connections of a worker.
+	maxPagedLanes = 8
+	// pagesPerLane is for how many pages another paged lane is opened: two windows full.
+	pagesPerLane = 4
+	// pageTime is how long a page with a rate sends: a faster rate waits for the next page, and one
+	// dispatch in ten seconds of sends costs nothing.
+	pageTime = 10 * time.Second
+	// retryBacklog is for how many messages that need another attempt a lane starts no new page: with
+	// a vendor that is away, a lane of a million does not become a list of a million.
+	retryBacklog = 500
 	// historyBudget is where a run ends and continues as new. Draining a window adds at most 150 events,
 	// so every run stays well below 5,000.
 	historyBudget = 3000
@@ -108,9 +121,27 @@ func laneOptions(in CampaignInput, lane int, r Range) workflow.ChildWorkflowOpti
 	}
 }
 
+// pageOptions are those of one SendPage, which runs on a queue of its own.
+func pageOptions(ctx workflow.Context, r Range) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		TaskQueue: PagesQueue(workflow.GetInfo(ctx).TaskQueueName),
+		// 500 posts, 45 at a time, of 5 s each to a vendor that hangs take a minute; pages that wait
+		// for connections which other pages hold take several.
+		StartToCloseTimeout: 10 * time.Minute,
+		HeartbeatTimeout:    lostAfter,
+		RetryPolicy:         patient(),
+		// A page that is told to stop finishes what is in flight and says where it stopped.
+		WaitForCancellation: true,
+		Summary:             fmt.Sprintf("first attempt of messages %d to %d", r.First, r.Last),
+	}
+}
+
 // split cuts 1..n into as many ranges as there shall be lanes.
-func split(n int) []Range {
+func split(n, pageSize int) []Range {
 	lanes := min(max(n/perLane, minLanes), maxLanes)
+	if pageSize > 0 {
+		lanes = min(max(n/(pagesPerLane*pageSize), minLanes), maxPagedLanes)
+	}
 	ranges := make([]Range, 0, lanes)
 	for i := range lanes {
 		ranges = append(ranges, Range{First: i*n/lanes + 1, Last: (i + 1) * n / lanes})

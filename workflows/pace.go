@@ -31,6 +31,22 @@ func (p *pacer) take(now time.Time) bool {
 	return true
 }
 
+// takeMany asks for n permissions that are used up one after the other at the rate. credit is for how
+// long permissions have been saved up already.
+func (p *pacer) takeMany(n int, now time.Time) (credit time.Duration, ok bool) {
+	if !p.take(now) {
+		return 0, false
+	}
+	if p.rate > 0 {
+		credit = time.Duration(p.allowance / p.rate * float64(time.Second))
+		p.allowance -= float64(n - 1)
+	}
+	return credit, true
+}
+
+// giveBack returns permissions that were taken and not used.
+func (p *pacer) giveBack(n int) { p.allowance += float64(n) }
+
 // wait is how long to sleep until take may succeed again.
 func (p *pacer) wait() time.Duration {
 	missing := time.Duration((1 - p.allowance) / p.rate * float64(time.Second))

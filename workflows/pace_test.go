@@ -12,7 +12,8 @@ func TestSplitCoversTheAudienceExactly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(inlineLimit+1, 2_000_000).Draw(t, "n")
-		ranges := split(n)
+		size := rapid.SampledFrom([]int{0, 1, 100, 500}).Draw(t, "page size")
+		ranges := split(n, size)
 		require.GreaterOrEqual(t, len(ranges), minLanes)
 		require.LessOrEqual(t, len(ranges), maxLanes)
 		next := 1

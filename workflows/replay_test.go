@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
@@ -138,6 +139,48 @@ func scenarios() []scenario {
 				}
 			}
 		}, input: func(in *workflows.CampaignInput) { in.Round = 1 }},
+		{name: "paged", audience: 1030, world: func(w *world) {
+			w.settle, w.pageSize = true, 100
+			w.onSend = func(seq int) (campaign.MessageState, error) {
+				if seq%20 == 0 && w.sends[seq] < 3 {
+					return campaign.MessageState{}, temporal.NewApplicationErrorWithOptions("RATE_LIMITED", activities.ErrVendorRefused,
+						temporal.ApplicationErrorOptions{NextRetryDelay: 50 * time.Millisecond})
+				}
+				return campaign.MessageState{Status: campaign.MessageDelivered, HandedOver: true}, nil
+			}
+		}},
+		{
+			name: "paged_pause", audience: 1030, world: slowPages,
+			drive: func(t *testing.T, w *world, s *session) {
+				t.Helper()
+				s.awaitSends(t, w, 50)
+				s.update(t, workflows.PauseUpdate)
+				s.update(t, workflows.SetRateUpdate, workflows.SetRateInput{PerSecond: 1000})
+				s.update(t, workflows.ResumeUpdate)
+			},
+		},
+		{
+			name: "paged_cancel", audience: 1030, world: slowPages,
+			drive: func(t *testing.T, w *world, s *session) {
+				t.Helper()
+				s.awaitSends(t, w, 50)
+				s.update(t, workflows.CancelUpdate)
+			},
+		},
+	}
+}
+
+// slowPages makes pages that take half a second and stop when they are told to.
+func slowPages(w *world) {
+	w.settle, w.pageSize = true, 100
+	w.onPage = func(ctx context.Context, seq int) bool {
+		activity.RecordHeartbeat(ctx, seq)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(5 * time.Millisecond): // the vendor's time
+			return true
+		}
 	}
 }
 
@@ -233,6 +276,12 @@ func startWorker(t *testing.T, c client.Client, w *world) (queue string) {
 	wk.RegisterActivity(&fakeActivities{w})
 	require.NoError(t, wk.Start())
 	t.Cleanup(wk.Stop)
+	pages := worker.New(c, workflows.PagesQueue(queue), worker.Options{
+		DisableWorkflowWorker: true, MaxHeartbeatThrottleInterval: 50 * time.Millisecond,
+	})
+	pages.RegisterActivity(&fakeActivities{w})
+	require.NoError(t, pages.Start())
+	t.Cleanup(pages.Stop)
 	return queue
 }
 
@@ -297,11 +346,16 @@ type fakeActivities struct{ w *world }
 func (a *fakeActivities) ResolveAudience(context.Context, activities.AudienceInput) (activities.AudienceResult, error) {
 	a.w.mu.Lock()
 	defer a.w.mu.Unlock()
-	return activities.AudienceResult{Sendable: a.w.sendable, Totals: a.w.totals(), Name: "Diwali"}, nil
+	return activities.AudienceResult{Sendable: a.w.sendable, Totals: a.w.totals(), Name: "Diwali", PageSize: a.w.pageSize}, nil
 }
 
 func (a *fakeActivities) SendMessage(ctx context.Context, in activities.SendInput) (activities.SendResult, error) {
 	return a.w.send(ctx, in)
+}
+
+// SendPage heartbeats with each message, which is how it learns that it is to stop.
+func (a *fakeActivities) SendPage(ctx context.Context, in activities.PageInput) (activities.PageResult, error) {
+	return a.w.page(ctx, in)
 }
 
 func (a *fakeActivities) PendingSeqs(ctx context.Context, in activities.PendingInput) (activities.PendingResult, error) {

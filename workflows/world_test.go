@@ -26,6 +26,13 @@ type world struct {
 	failed   string
 	sendable int
 	revision int64
+	// pageSize makes the campaign a paged one.
+	pageSize int
+	// pages are the pages that were begun; onPage is called before each of their messages, false stops.
+	pages  []activities.PageInput
+	onPage func(ctx context.Context, seq int) bool
+	// pageErr is what the next page ends with, before it has sent anything.
+	pageErr error
 	// settle says that the receipt of each message comes with its send.
 	settle bool
 	// onSend is called within each send, in place of the default outcome.
@@ -74,6 +81,40 @@ func (w *world) send(_ context.Context, in activities.SendInput) (activities.Sen
 	return activities.SendResult{Status: s.Status, Attempts: s.Attempts}, nil
 }
 
+// page makes the first attempts of a page: what send errs on is to be tried again.
+func (w *world) page(ctx context.Context, in activities.PageInput) (activities.PageResult, error) {
+	w.mu.Lock()
+	w.pages = append(w.pages, in)
+	err := w.pageErr
+	w.pageErr = nil
+	w.mu.Unlock()
+	if err != nil {
+		return activities.PageResult{}, err
+	}
+	var res activities.PageResult
+	for seq := in.First; seq <= in.Last; seq++ {
+		if w.onPage != nil && !w.onPage(ctx, seq) {
+			res.Next = seq
+			return res, nil
+		}
+		if w.state(seq).Status != campaign.MessagePending {
+			continue
+		}
+		if _, err := w.send(ctx, activities.SendInput{CampaignID: in.CampaignID, Seq: seq}); err != nil {
+			res.Again = append(res.Again, activities.Again{Seq: seq, Wait: 300 * time.Millisecond})
+			continue
+		}
+		res.Sent++
+	}
+	return res, nil
+}
+
+func (w *world) state(seq int) campaign.MessageState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.states[seq]
+}
+
 func (w *world) cancelPending(context.Context, activities.CampaignRef) (campaign.Totals, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,9 +160,10 @@ func (w *world) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	on(act.ResolveAudience, func(context.Context, activities.AudienceInput) (activities.AudienceResult, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return activities.AudienceResult{Sendable: w.sendable, Totals: w.totals(), Name: "Diwali"}, nil
+		return activities.AudienceResult{Sendable: w.sendable, Totals: w.totals(), Name: "Diwali", PageSize: w.pageSize}, nil
 	})
 	on(act.SendMessage, w.send)
+	on(act.SendPage, w.page)
 	on(act.PendingSeqs, w.pending)
 	on(act.CancelPending, w.cancelPending)
 	on(act.FinalizeCampaign, w.finalize)

@@ -93,7 +93,7 @@ func (s *Store) ResolveAudience(ctx context.Context, r campaign.AudienceRequest)
 			return err
 		}
 		if c.AudienceResolvedAt != nil {
-			out, err = storedAudience(ctx, q, r.CampaignID)
+			out, err = storedAudience(ctx, q, c)
 			return err
 		}
 		if st := campaign.Status(c.Status); st.Ended() || st == campaign.Draft {
@@ -106,8 +106,9 @@ func (s *Store) ResolveAudience(ctx context.Context, r campaign.AudienceRequest)
 		if out.Totals, err = applyStats(ctx, q, r.CampaignID, out.Totals); err != nil {
 			return err
 		}
+		out.FanOut = campaign.FanOut(c.FanOut).Resolve(out.Sendable, r.PagedAbove)
 		err = q.MarkAudienceResolved(ctx, businesssql.MarkAudienceResolvedParams{
-			CampaignID: r.CampaignID, Audience: int32(out.Totals.Audience), //nolint:gosec // count of rows
+			CampaignID: r.CampaignID, FanOut: string(out.FanOut), Audience: int32(out.Totals.Audience), //nolint:gosec // count of rows
 		})
 		if err != nil {
 			return err
@@ -122,13 +123,13 @@ func (s *Store) ResolveAudience(ctx context.Context, r campaign.AudienceRequest)
 }
 
 // storedAudience gives what an earlier execution stored.
-func storedAudience(ctx context.Context, q *businesssql.Queries, id uuid.UUID) (campaign.Audience, error) {
-	sendable, err := q.LastSendableSeq(ctx, id)
+func storedAudience(ctx context.Context, q *businesssql.Queries, c businesssql.Campaign) (campaign.Audience, error) {
+	sendable, err := q.LastSendableSeq(ctx, c.CampaignID)
 	if err != nil {
 		return campaign.Audience{}, err
 	}
-	stats, err := q.GetStats(ctx, id)
-	return campaign.Audience{Sendable: int(sendable), Totals: totalsOf(stats)}, err
+	stats, err := q.GetStats(ctx, c.CampaignID)
+	return campaign.Audience{Sendable: int(sendable), FanOut: campaign.FanOut(c.FanOut), Totals: totalsOf(stats)}, err
 }
 
 func fillLedger(ctx context.Context, tx pgx.Tx, r campaign.AudienceRequest, maxAttempts int) (campaign.Audience, error) {

@@ -45,6 +45,33 @@ func TestResolveAudience(t *testing.T) {
 		b.requireBooks(t, c.ID, campaign.Totals{Audience: 10, Pending: 10})
 	})
 
+	t.Run("FanOutIsDecidedWithTheAudienceAndStands", func(t *testing.T) {
+		t.Parallel()
+		tests := []struct{ asked, above10, above9 campaign.FanOut }{
+			{campaign.Auto, campaign.PerCustomer, campaign.Paged},
+			{campaign.PerCustomer, campaign.PerCustomer, campaign.PerCustomer},
+			{campaign.Paged, campaign.Paged, campaign.Paged},
+		}
+		b := setup(t)
+		b.customers(t, 10)
+		for _, tt := range tests {
+			for above, want := range map[int]campaign.FanOut{10: tt.above10, 9: tt.above9} {
+				c := b.campaign(t, everyone)
+				_, err := b.pool.Exec(t.Context(), "UPDATE campaigns SET fan_out = $2 WHERE campaign_id = $1", c.ID, tt.asked)
+				require.NoError(t, err)
+				r := request(t, c)
+				for _, r.PagedAbove = range []int{above, 1_000_000, 1} { // the first one counts
+					got, err := b.store.ResolveAudience(t.Context(), r)
+					require.NoError(t, err)
+					require.Equal(t, want, got.FanOut, "%s above %d", tt.asked, above)
+				}
+				stored, err := b.store.Campaign(t.Context(), c.ID)
+				require.NoError(t, err)
+				require.Equal(t, want, stored.FanOut)
+			}
+		}
+	})
+
 	t.Run("TwoAtOnceMakeOneAudience", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)

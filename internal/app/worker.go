@@ -38,6 +38,7 @@ func Worker(ctx context.Context, cfg config.Worker, log *slog.Logger) error {
 	r.onClose(answers.Close)
 	acts := activities.New(activities.Deps{
 		Audience: store, Messages: store, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
+		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends,
 	})
 	w := worker.New(temporal, acts, worker.Options{MaxSends: cfg.MaxSends})
 	always := func(error) bool { return ctx.Err() == nil }

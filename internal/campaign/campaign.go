@@ -23,12 +23,6 @@ const (
 	Reminder      Type = "REMINDER"
 )
 
-// FanOut is how the first attempts are dispatched.
-type FanOut string
-
-// PerCustomer gives every customer an activity of its own, with its attempts visible in Temporal.
-const PerCustomer FanOut = "per_customer"
-
 // Campaign is a campaign as stored.
 type Campaign struct {
 	ID              uuid.UUID
@@ -41,7 +35,8 @@ type Campaign struct {
 	Status          Status
 	// TargetCount is the audience: estimated when the campaign is created, exact once resolved.
 	TargetCount int
-	FanOut      FanOut
+	// FanOut is what was asked for, and from the resolved audience on what is done.
+	FanOut FanOut
 	// Rate is messages per second over the whole campaign; 0 is unlimited.
 	Rate            float64
 	MaxAttempts     int
@@ -131,6 +126,8 @@ type AudienceRequest struct {
 	Rules      segment.Rules
 	// Render gives the message of one customer; it must be a pure function of its argument.
 	Render func(message.Recipient) (string, error)
+	// PagedAbove decides the fan-out of a campaign that left it open.
+	PagedAbove int
 	// OnPage is told the number of rows stored so far, after each page.
 	OnPage func(stored int)
 }
@@ -139,5 +136,7 @@ type AudienceRequest struct {
 // Totals.Audience are skipped ones.
 type Audience struct {
 	Sendable int
-	Totals   Totals
+	// FanOut is how they are dispatched; never Auto.
+	FanOut FanOut
+	Totals Totals
 }

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -46,7 +47,10 @@ type CreateInput struct {
 	MessageTemplate string
 	Type            string
 	// Launch false makes a draft.
-	Launch          bool
+	Launch bool
+	// FanOut is Auto when empty. Left out of the request's hash when empty: a repeat across an
+	// upgrade is the same request.
+	FanOut          FanOut `json:",omitempty"`
 	ScheduledAt     *time.Time
 	Rate            float64
 	MaxAttempts     int
@@ -264,7 +268,7 @@ func (s *Service) build(ctx context.Context, in CreateInput) (Campaign, error) {
 	c := Campaign{
 		ID: campaignID(in), SegmentID: seg.ID, SegmentName: seg.Name, Rules: seg.Rules, Name: in.Name,
 		MessageTemplate: in.MessageTemplate, Type: Type(in.Type), Status: Active, TargetCount: count,
-		FanOut: PerCustomer, Rate: in.Rate, MaxAttempts: in.MaxAttempts, SendDeadline: in.SendDeadline,
+		FanOut: in.FanOut, Rate: in.Rate, MaxAttempts: in.MaxAttempts, SendDeadline: in.SendDeadline,
 		ReceiptDeadline: in.ReceiptDeadline, ScheduledAt: in.ScheduledAt, CreatedBy: in.Principal,
 	}
 	switch {
@@ -299,6 +303,10 @@ func (s *Service) validate(in CreateInput) (CreateInput, error) {
 	}
 	if at := in.ScheduledAt; at != nil && (at.Before(s.now().Add(-scheduleGrace)) || at.After(s.now().Add(maxSchedule))) {
 		refuse("/scheduled_at", "must lie between now and a year from now")
+	}
+	in.FanOut = cmp.Or(in.FanOut, Auto)
+	if !in.FanOut.Valid() {
+		refuse("/fan_out", "must be one of auto, per_customer, paged")
 	}
 	fields = append(fields, fieldsOf(checkRate(in.Rate))...)
 	in.MaxAttempts = orDefault(in.MaxAttempts, defaultMaxAttempts)

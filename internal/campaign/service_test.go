@@ -155,6 +155,17 @@ func TestCreate(t *testing.T) {
 		require.JSONEq(t, spenders, string(c.Rules))
 		require.Equal(t, []uuid.UUID{c.ID}, h.started)
 		require.Equal(t, []uuid.UUID{c.ID}, h.confirmed)
+		require.Equal(t, campaign.Auto, c.FanOut, "decided when the audience is known")
+	})
+
+	t.Run("FanOutMayBeSaid", func(t *testing.T) {
+		t.Parallel()
+		_, segments, service := newHouse()
+		in := input(saved(t, segments))
+		in.FanOut = campaign.Paged
+		c, err := service.Create(t.Context(), in)
+		require.NoError(t, err)
+		require.Equal(t, campaign.Paged, c.FanOut)
 	})
 
 	t.Run("TemporalAwayIsNoFailure", func(t *testing.T) {
@@ -208,7 +219,7 @@ func TestCreate(t *testing.T) {
 		h, _, service := newHouse()
 		long := now.Add(50 * 365 * 24 * time.Hour)
 		_, err := service.Create(t.Context(), campaign.CreateInput{
-			Name: "a\x00b", MessageTemplate: "{{ Name }}", Type: "SPAM", ScheduledAt: &long, Rate: -1, MaxAttempts: 101, Launch: true,
+			Name: "a\x00b", MessageTemplate: "{{ Name }}", Type: "SPAM", ScheduledAt: &long, FanOut: "pages", Rate: -1, MaxAttempts: 101, Launch: true,
 		})
 		var coded *errs.Error
 		require.ErrorAs(t, err, &coded)
@@ -217,7 +228,7 @@ func TestCreate(t *testing.T) {
 		for _, f := range coded.Fields {
 			pointers = append(pointers, f.Pointer)
 		}
-		for _, want := range []string{"/name", "/message_template", "/campaign_type", "/scheduled_at", "/rate", "/max_attempts"} {
+		for _, want := range []string{"/name", "/message_template", "/campaign_type", "/scheduled_at", "/fan_out", "/rate", "/max_attempts"} {
 			require.Contains(t, strings.Join(pointers, " "), want)
 		}
 		require.Empty(t, h.campaigns)

@@ -77,6 +77,8 @@ type Worker struct {
 	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
 	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
 	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"720" help:"Sends in flight in this process."`
+	PagedAbove    int           `env:"XENCRM_PAGED_ABOVE" default:"20000" help:"Campaigns that leave it open send pages above this many recipients."`
+	PageSize      int           `env:"XENCRM_PAGE_SIZE" default:"500" help:"Messages of one page, 1 to 500."`
 	DBConns       int32         `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
 }
 
@@ -185,6 +187,9 @@ func (c API) Validate() error {
 	return p.err()
 }
 
+// maxPageSize bounds what a page may report as to be tried again, some 20 KB of history.
+const maxPageSize = 500
+
 // Validate lists everything that is wrong at once, naming the variables.
 func (c Worker) Validate() error {
 	var p problems
@@ -197,6 +202,9 @@ func (c Worker) Validate() error {
 	}
 	if c.MaxSends < 1 || c.DBConns < 1 {
 		p.add("XENCRM_MAX_SENDS and XENCRM_DB_CONNS must be at least 1")
+	}
+	if c.PagedAbove < 1 || c.PageSize < 1 || c.PageSize > maxPageSize {
+		p.add("XENCRM_PAGED_ABOVE must be at least 1 and XENCRM_PAGE_SIZE from 1 to %d", maxPageSize)
 	}
 	return p.err()
 }

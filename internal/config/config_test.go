@@ -71,13 +71,13 @@ func TestWorker(t *testing.T) {
 	t.Parallel()
 	good := config.Worker{
 		Business: validAPI().Business, Temporal: validAPI().Temporal, VendorURL: "http://127.0.0.1:8090",
-		VendorTimeout: 5 * time.Second, MaxSends: 1, DBConns: 1,
+		VendorTimeout: 5 * time.Second, MaxSends: 1, PagedAbove: 1, PageSize: 1, DBConns: 1,
 	}
 	require.NoError(t, good.Validate())
 	bad := good
-	bad.VendorURL, bad.VendorTimeout, bad.MaxSends = "ftp://x", time.Minute, 0
+	bad.VendorURL, bad.VendorTimeout, bad.MaxSends, bad.PageSize = "ftp://x", time.Minute, 0, 501
 	err := bad.Validate()
-	for _, name := range []string{"VENDOR_URL", "VENDOR_TIMEOUT", "XENCRM_MAX_SENDS"} {
+	for _, name := range []string{"VENDOR_URL", "VENDOR_TIMEOUT", "XENCRM_MAX_SENDS", "XENCRM_PAGE_SIZE"} {
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ func (h *Handler) Handle(ctx context.Context, messages []event.Delivery) []error
 	from := map[uuid.UUID]int{}
 	for i, m := range messages {
 		rs, err := Parse(m.Body, h.now)
+		if bad, ok := errors.AsType[*badReceiptsError](err); ok {
+			err = h.parkBad(ctx, m, bad)
+		}
 		if err != nil {
 			results[i] = err
 			continue
@@ -98,6 +102,18 @@ func (h *Handler) apply(ctx context.Context, rs []campaign.Receipt, messages []e
 	return nil
 }
 
+// parkBad keeps the receipts of a batch that can never be processed, each by itself and as it came, so
+// that they take none of the others along.
+func (h *Handler) parkBad(ctx context.Context, d event.Delivery, bad *badReceiptsError) error {
+	for i, raw := range bad.raws {
+		d.Body = raw
+		if err := h.quarantine.Park(ctx, d, bad.reasons[i].Error()); err != nil {
+			return fmt.Errorf("park bad receipt: %w", err)
+		}
+	}
+	return nil
+}
+
 // park keeps one receipt whose message is not ours, as it can be published again by itself.
 func (h *Handler) park(ctx context.Context, r campaign.Receipt, d event.Delivery) error {
 	raw, err := json.Marshal(wireOf(r))
@@ -119,7 +135,18 @@ const (
 	maxText    = 1000
 )
 
-// Parse reads a message: one receipt in the reference's shape, or a batch of them.
+// badReceiptsError are those of a batch that cannot be read, as they came.
+type badReceiptsError struct {
+	raws    []json.RawMessage
+	reasons []error
+}
+
+func (b *badReceiptsError) Error() string {
+	return fmt.Sprintf("%d receipts of the batch cannot be read, the first: %v", len(b.raws), b.reasons[0])
+}
+
+// Parse reads a message: one receipt in the reference's shape, or a batch of them. With the error of a
+// batch come the receipts that it does not concern.
 func Parse(body []byte, now func() time.Time) ([]campaign.Receipt, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, errs.Errorf(errs.Invalid, "empty message")
@@ -142,14 +169,23 @@ func Parse(body []byte, now func() time.Time) ([]campaign.Receipt, error) {
 		return nil, errs.Errorf(errs.Invalid, "a message holds 1 to %d receipts, this one %d", maxReceipts, len(raws))
 	}
 	out := make([]campaign.Receipt, 0, len(raws))
+	var bad badReceiptsError
 	for i, raw := range raws {
 		r, err := parseOne(raw, now)
 		if err != nil {
-			return nil, errs.Errorf(errs.Invalid, "receipt %d: %w", i, err)
+			bad.raws = append(bad.raws, raw)
+			bad.reasons = append(bad.reasons, fmt.Errorf("receipt %d: %w", i, err))
+			continue
 		}
 		out = append(out, r)
 	}
-	return out, nil
+	switch {
+	case len(bad.raws) == 0:
+		return out, nil
+	case probe.Receipts == nil:
+		return nil, errs.Errorf(errs.Invalid, "%w", bad.reasons[0])
+	}
+	return out, errs.Errorf(errs.Invalid, "%w", &bad)
 }
 
 func parseOne(raw json.RawMessage, now func() time.Time) (campaign.Receipt, error) {

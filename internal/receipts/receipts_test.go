@@ -1,6 +1,7 @@
 package receipts_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -106,6 +107,7 @@ type fakes struct {
 	parked  []event.Delivery
 	offered map[uuid.UUID]campaign.Totals
 	err     error
+	parkErr error
 }
 
 func (f *fakes) ApplyReceipts(_ context.Context, rs []campaign.Receipt) (map[uuid.UUID]campaign.Totals, []campaign.Receipt, error) {
@@ -125,7 +127,7 @@ func (f *fakes) ApplyReceipts(_ context.Context, rs []campaign.Receipt) (map[uui
 
 func (f *fakes) Park(_ context.Context, d event.Delivery, _ string) error {
 	f.parked = append(f.parked, d)
-	return nil
+	return f.parkErr
 }
 
 func (f *fakes) Offer(id uuid.UUID, t campaign.Totals) { f.offered[id] = t }
@@ -146,6 +148,26 @@ func TestHandle(t *testing.T) {
 		require.NoError(t, results[2])
 		require.Len(t, f.applied, 2)
 		require.Len(t, f.offered, 1)
+	})
+
+	t.Run("OneBadReceiptOfABatchIsParkedAloneAndAsItCame", func(t *testing.T) {
+		t.Parallel()
+		f, h := setup()
+		const bad = `{"communication_id": "7",  "odd": true}`
+		body := `{"receipts":[` + single("SUCCESS", "") + `,` + bad + `,` + single("FAILED", "") + `]}`
+		results := h.Handle(t.Context(), []event.Delivery{{ID: "m1", Queue: "q", Body: []byte(body)}})
+		require.NoError(t, results[0], "the message is done with")
+		require.Len(t, f.applied, 2)
+		require.Len(t, f.parked, 1)
+		require.True(t, bytes.Equal([]byte(bad), f.parked[0].Body), "byte for byte: %s", f.parked[0].Body)
+	})
+
+	t.Run("BatchWhoseBadReceiptCannotBeParkedComesAgain", func(t *testing.T) {
+		t.Parallel()
+		f, h := setup()
+		f.parkErr = errs.Errorf(errs.Unavailable, "database away")
+		results := h.Handle(t.Context(), []event.Delivery{{Body: []byte(`{"receipts":[` + single("SUCCESS", "") + `,{}]}`)}})
+		require.True(t, errs.Retryable(results[0]))
 	})
 
 	t.Run("UnknownMessagesAreParkedSingly", func(t *testing.T) {

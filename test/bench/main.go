@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/xencrm/xencrm/internal/config"
@@ -20,6 +21,9 @@ import (
 )
 
 const dir = ".dev/bench"
+
+// sizes are the audiences of the scenarios.
+type sizes struct{ recipients, paged, audienceN int }
 
 // scenario measures one thing and gives its figures by name; per_s is the rate that ratios use.
 type scenario struct {
@@ -30,21 +34,26 @@ type scenario struct {
 func (b *bench) scenarios() []scenario {
 	return []scenario{
 		{"C2", "empty activity, eager, our lanes and windows", b.emptyActivities},
-		{"E2", "full engine: HTTP vendor at zero latency, receipts, books", b.fullEngine},
+		{"E2", "full engine: HTTP vendor at zero latency, receipts, books", b.perCustomer},
+		{"E4", "full engine, paged", b.pages},
 		{"A1", "audience resolved, rendered and stored", b.audience},
+		{"C4", "plain loop to the same vendor, keeping nothing", b.plainLoop},
 	}
 }
 
 // ratios are what is held against a target, each of two scenarios of the same run.
-func ratios() [][2]string { return [][2]string{{"E2", "C2"}} }
+func ratios() [][2]string { return [][2]string{{"E2", "C2"}, {"E4", "E2"}, {"E4", "C4"}} }
 
 func main() {
-	recipients := flag.Int("recipients", 10_000, "recipients of a campaign")
-	audience := flag.Int("audience", 100_000, "customers of the audience scenario")
+	var n sizes
+	flag.IntVar(&n.recipients, "recipients", 10_000, "recipients of a campaign")
+	flag.IntVar(&n.paged, "paged", 20_000, "recipients of a paged campaign")
+	flag.IntVar(&n.audienceN, "audience", 100_000, "customers of the audience scenario")
+	only := flag.String("only", "", "run these scenarios, with commas between them; all if empty")
 	runs := flag.Int("runs", 3, "runs of each scenario; the median counts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *recipients, *audience, *runs)
+	err := run(ctx, n, *only, *runs)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -52,14 +61,17 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, recipients, audience, runs int) error {
-	b, err := start(ctx, recipients, audience)
+func run(ctx context.Context, n sizes, only string, runs int) error {
+	b, err := start(ctx, n)
 	if err != nil {
 		return err
 	}
 	defer b.close()
 	results := map[string]map[string]float64{}
 	for _, s := range b.scenarios() {
+		if only != "" && !slices.Contains(strings.Split(only, ","), s.id) {
+			continue
+		}
 		figures, err := median(ctx, s, runs)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.id, err)
@@ -68,6 +80,9 @@ func run(ctx context.Context, recipients, audience, runs int) error {
 	}
 	results["ratios"] = map[string]float64{}
 	for _, r := range ratios() {
+		if results[r[0]] == nil || results[r[1]] == nil {
+			continue
+		}
 		results["ratios"][r[0]+"/"+r[1]] = results[r[0]]["per_s"] / results[r[1]]["per_s"]
 	}
 	return b.report(results)
@@ -117,7 +132,7 @@ func sorted(m map[string]float64) []string {
 }
 
 // start builds the product and brings up the whole system, as the demo does.
-func start(ctx context.Context, recipients, audience int) (*bench, error) {
+func start(ctx context.Context, n sizes) (*bench, error) {
 	root, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -139,5 +154,5 @@ func start(ctx context.Context, recipients, audience int) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connect(ctx, system, recipients, audience)
+	return connect(ctx, system, n)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -28,15 +29,22 @@ import (
 
 // bench is a running system and what the scenarios need of it.
 type bench struct {
-	system     *demo.System
-	business   *pgxpool.Pool
-	temporal   client.Client
-	recipients int
-	audienceN  int
+	system   *demo.System
+	business *pgxpool.Pool
+	temporal client.Client
+	sizes
 }
 
-func connect(ctx context.Context, system *demo.System, recipients, audience int) (*bench, error) {
-	b := &bench{system: system, recipients: recipients, audienceN: audience}
+// Numbers of orders by which the segments of the scenarios tell their customers: everyone has at least
+// those of its own scenario.
+const (
+	ordersAnybody = iota
+	ordersPaged
+	ordersEach
+)
+
+func connect(ctx context.Context, system *demo.System, n sizes) (*bench, error) {
+	b := &bench{system: system, sizes: n}
 	var err error
 	if b.business, err = pgxpool.New(ctx, system.Stack.BusinessURL); err == nil {
 		b.temporal, err = client.Dial(client.Options{
@@ -68,9 +76,9 @@ func (b *bench) customers(ctx context.Context) error {
 	_, err := b.business.Exec(ctx, `INSERT INTO customers_mv
 		(customer_id, version, name, email, total_spend, total_visits, total_orders, status)
 		SELECT md5(i::text)::uuid, 1, 'Customer ' || i, 'c' || i || '@example.com', i % 9999, i % 50,
-			CASE WHEN i <= $1 THEN 1 ELSE 0 END, 'ACTIVE'
-		FROM generate_series(1, $2::int) i`,
-		b.recipients, max(b.audienceN, b.recipients))
+			CASE WHEN i <= $1 THEN $2 WHEN i <= $3 THEN $4 ELSE 0 END, 'ACTIVE'
+		FROM generate_series(1, $5::int) i`,
+		b.recipients, ordersEach, b.paged, ordersPaged, max(b.audienceN, b.recipients, b.paged))
 	return err
 }
 
@@ -120,17 +128,27 @@ func (e *empty) FinalizeCampaign(ctx context.Context, in activities.FinalizeInpu
 	return e.ReadTotals(ctx, activities.CampaignRef{CampaignID: in.CampaignID})
 }
 
+// perCustomer is the full engine with an activity a customer.
+func (b *bench) perCustomer(ctx context.Context) (map[string]float64, error) {
+	return b.fullEngine(ctx, b.recipients, map[string]any{"fan_out": "per_customer"}, ordersEach)
+}
+
+// pages is the full engine with an activity a page.
+func (b *bench) pages(ctx context.Context) (map[string]float64, error) {
+	return b.fullEngine(ctx, max(b.paged, b.recipients), map[string]any{"fan_out": "paged"}, ordersPaged)
+}
+
 // fullEngine launches a campaign over REST and times it from the stored audience to the closed books.
-func (b *bench) fullEngine(ctx context.Context) (map[string]float64, error) {
+func (b *bench) fullEngine(ctx context.Context, recipients int, fields map[string]any, orders int) (map[string]float64, error) {
 	commits, err := b.commits(ctx)
 	if err != nil {
 		return nil, err
 	}
-	id, err := b.launch(ctx, 1)
+	id, err := b.launch(ctx, orders, fields)
 	if err != nil {
 		return nil, err
 	}
-	took, err := b.await(ctx, id, "finished_at - audience_resolved_at", b.recipients)
+	took, err := b.await(ctx, id, "finished_at - audience_resolved_at", recipients)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +160,7 @@ func (b *bench) fullEngine(ctx context.Context) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := float64(b.recipients)
+	n := float64(recipients)
 	return map[string]float64{
 		"per_s": n / took.Seconds(), "events_per_recipient": float64(events) / n, "largest_history_events": float64(largest),
 		"commits_per_recipient": float64(after-commits) / n, "worker_peak_mb": b.peakMB("worker"),
@@ -151,7 +169,8 @@ func (b *bench) fullEngine(ctx context.Context) (map[string]float64, error) {
 
 // audience times ResolveAudience alone: the campaign is cancelled before it has sent much.
 func (b *bench) audience(ctx context.Context) (map[string]float64, error) {
-	id, err := b.launch(ctx, 0)
+	// Hardly anything is sent before it is cancelled.
+	id, err := b.launch(ctx, ordersAnybody, map[string]any{"rate": 1})
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +188,7 @@ func (b *bench) audience(ctx context.Context) (map[string]float64, error) {
 }
 
 // launch launches a campaign over everyone with at least so many orders.
-func (b *bench) launch(ctx context.Context, orders int) (string, error) {
+func (b *bench) launch(ctx context.Context, orders int, fields map[string]any) (string, error) {
 	var segment struct {
 		Data struct {
 			SegmentID string `json:"segment_id"`
@@ -189,9 +208,7 @@ func (b *bench) launch(ctx context.Context, orders int) (string, error) {
 		"name": "bench", "segment_id": segment.Data.SegmentID, "created_by": "bench",
 		"message_template": "Hi {{ name }}, you have spent {{ total_spend }} with us",
 	}
-	if orders == 0 {
-		body["rate"] = 1 // hardly anything is sent before it is cancelled
-	}
+	maps.Copy(body, fields)
 	err := b.post(ctx, "/api/campaigns", body, &made)
 	return made.Data.CampaignID, err
 }

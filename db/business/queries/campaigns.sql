@@ -65,7 +65,7 @@ WHERE campaign_id = @campaign_id AND status IN ('SCHEDULED', 'ACTIVE', 'PAUSED')
 
 -- name: MarkAudienceResolved :exec
 UPDATE campaigns
-SET audience_resolved_at = clock_timestamp(), target_audience_count = @audience, started_at = now(), updated_at = now(),
+SET audience_resolved_at = clock_timestamp(), target_audience_count = @audience, fan_out = @fan_out, started_at = now(), updated_at = now(),
     status = CASE WHEN status = 'SCHEDULED' THEN 'ACTIVE' ELSE status END
 WHERE campaign_id = @campaign_id;
 

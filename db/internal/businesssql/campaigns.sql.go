@@ -416,18 +416,19 @@ func (q *Queries) LockCampaign(ctx context.Context, campaignID uuid.UUID) (Campa
 
 const markAudienceResolved = `-- name: MarkAudienceResolved :exec
 UPDATE campaigns
-SET audience_resolved_at = clock_timestamp(), target_audience_count = $1, started_at = now(), updated_at = now(),
+SET audience_resolved_at = clock_timestamp(), target_audience_count = $1, fan_out = $2, started_at = now(), updated_at = now(),
     status = CASE WHEN status = 'SCHEDULED' THEN 'ACTIVE' ELSE status END
-WHERE campaign_id = $2
+WHERE campaign_id = $3
 `
 
 type MarkAudienceResolvedParams struct {
 	Audience   int32
+	FanOut     string
 	CampaignID uuid.UUID
 }
 
 func (q *Queries) MarkAudienceResolved(ctx context.Context, arg MarkAudienceResolvedParams) error {
-	_, err := q.db.Exec(ctx, markAudienceResolved, arg.Audience, arg.CampaignID)
+	_, err := q.db.Exec(ctx, markAudienceResolved, arg.Audience, arg.FanOut, arg.CampaignID)
 	return err
 }
 

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/xencrm/xencrm/internal/vendor"
+	"github.com/xencrm/xencrm/internal/vendors/httpvendor"
+)
+
+// plainConnections is how many the plain loop posts over: more did not make it faster on two cores.
+const plainConnections = 100
+
+// plainLoop posts as many messages to the same vendor from a loop, and keeps nothing of it: no ledger, no
+// retries, no receipts. It is what the guarantees cost. It must be the last scenario of a run, for the
+// vendor is told to hold its receipts back.
+func (b *bench) plainLoop(ctx context.Context) (map[string]float64, error) {
+	if err := b.holdReceipts(ctx); err != nil {
+		return nil, err
+	}
+	client, err := httpvendor.New(httpvendor.Config{BaseURL: b.system.Vendor, MaxIdleConns: plainConnections})
+	if err != nil {
+		return nil, err
+	}
+	campaign := uuid.NewString()
+	var next, unanswered atomic.Int64
+	var loops sync.WaitGroup
+	begin := time.Now()
+	for range plainConnections {
+		loops.Go(func() {
+			for i := next.Add(1); i <= int64(b.paged); i = next.Add(1) {
+				_, err := client.Send(ctx, plainMessage(campaign, i))
+				if e, ok := errors.AsType[*vendor.Error](err); ok && e.Kind == vendor.Ambiguous {
+					unanswered.Add(1)
+				}
+			}
+		})
+	}
+	loops.Wait()
+	took := time.Since(begin)
+	if n := unanswered.Load(); n > 0 {
+		return nil, fmt.Errorf("the vendor gave no answer to %d messages", n)
+	}
+	return map[string]float64{"per_s": float64(b.paged) / took.Seconds()}, ctx.Err()
+}
+
+func plainMessage(campaign string, i int64) vendor.Request {
+	key := uuid.NewString()
+	return vendor.Request{
+		IdempotencyKey: key, CommunicationID: key, CampaignID: campaign, CustomerID: uuid.NewString(),
+		Recipient: fmt.Sprintf("c%d@example.com", i), RecipientName: fmt.Sprintf("Customer %d", i),
+		Body:         fmt.Sprintf("Hi Customer %d, you have spent %d with us", i, i%9999),
+		CampaignName: "bench", CampaignType: "PROMOTIONAL", Attempt: 1, MaxAttempts: 3,
+	}
+}
+
+func (b *bench) holdReceipts(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, b.system.Vendor+"/admin/faults", strings.NewReader(`{"hold_receipts":true}`))
+	if err != nil {
+		return err
+	}
+	client := http.Client{Timeout: time.Minute}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }() // nothing of it is read
+	if res.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("hold receipts: status %d", res.StatusCode)
+	}
+	return nil
+}
