@@ -131,6 +131,7 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/vendors/mock", Edge, and(leaves, "internal/vendor")},
 		{"internal/vendors/vendortest", Edge, and(leaves, "internal/vendor")},
 		{"internal/auth/oidc", Edge, and(leaves, "internal/auth")},
+		{"internal/auth/nextauth", Edge, and(leaves, "internal/auth")},
 		{"internal/engine", Edge, and(domain, "workflows")},
 		{"internal/mcpserver", Edge, domain},
 		{"api", Edge, domain},
@@ -146,7 +147,8 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/app", Assembly, and(domain, "api", "web", "worker", "workflows", "activities", "db", "db/master",
 			"db/business", "internal/rabbit", "internal/ingest", "internal/projection", "internal/receipts",
 			"internal/outbox", "internal/vendors/httpvendor", "internal/vendors/mock", "internal/auth/oidc",
-			"internal/engine", "internal/mcpserver", "internal/audit", "internal/config", "internal/devstack")},
+			"internal/auth/nextauth", "internal/engine", "internal/mcpserver", "internal/audit", "internal/config",
+			"internal/devstack")},
 		// The demonstration goes through the public doors, and starts the roles as processes.
 		{"internal/demo", Assembly, and(domain, "internal/audit", "internal/config", "internal/devstack")},
 		{"internal/arch", Assembly, nil},
@@ -178,6 +180,9 @@ func owners() []Owner {
 		{"github.com/pressly/goose/...", []string{"db/..."}, nil},
 		{"github.com/rabbitmq/amqp091-go/...", []string{"internal/rabbit", devtest, drive}, []string{devstack, ingest}},
 		{"modernc.org/sqlite/...", []string{"internal/vendors/mock", audit}, []string{drive}},
+		{"github.com/coreos/go-oidc/...", []string{"internal/auth/oidc"}, nil},
+		{"golang.org/x/oauth2/...", []string{"internal/auth/oidc"}, nil},
+		{"github.com/go-jose/go-jose/...", []string{"internal/auth/oidc", "internal/auth/nextauth"}, nil},
 		{"github.com/osteele/liquid/...", []string{"internal/message"}, nil},
 		{"github.com/alecthomas/kong/...", []string{"cmd/...", "internal/config", drive}, nil},
 		{"go.temporal.io/server/...", nil, nil}, // dev/temporal, a module of its own
