@@ -114,6 +114,10 @@ func (m mutation) foundBy(v verdict) string {
 
 // named finds a fault by its name, as it is printed. Those at crash points carry their own number.
 func (o options) named(name string) (fault, bool) {
+	if plain, ok := strings.CutSuffix(name, pagedSuffix); ok {
+		f, ok := o.named(plain)
+		return f.paged(), ok
+	}
 	switch name {
 	case "no fault":
 		return fault{name: name}, true
