@@ -61,7 +61,12 @@ func connect(ctx context.Context, system *demo.System, n sizes) (*bench, error) 
 		b.close()
 		return nil, err
 	}
-	return b, b.customers(ctx)
+	if err := b.customers(ctx); err != nil {
+		b.close()
+		return nil, err
+	}
+	// The vendor may still be starting.
+	return b, b.until(ctx, func() (bool, error) { return b.vendor(ctx, map[string]any{}) == nil, nil })
 }
 
 func (b *bench) close() {
