@@ -43,23 +43,24 @@ func (b *bench) plainWorkflows(ctx context.Context, opts sdkworker.Options, kind
 		return nil, err
 	}
 	defer w.Stop()
-	begin := time.Now()
-	var runs []client.WorkflowRun
-	for lane := range plainLanes {
-		run, err := b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-			ID: fmt.Sprintf("%s-%d", queue, lane), TaskQueue: queue,
-		}, manyActivities, kind, b.recipients/plainLanes)
-		if err != nil {
-			return nil, err
+	return b.metered(ctx, func() error {
+		var runs []client.WorkflowRun
+		for lane := range plainLanes {
+			run, err := b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+				ID: fmt.Sprintf("%s-%d", queue, lane), TaskQueue: queue,
+			}, manyActivities, kind, b.recipients/plainLanes)
+			if err != nil {
+				return err
+			}
+			runs = append(runs, run)
 		}
-		runs = append(runs, run)
-	}
-	for _, run := range runs {
-		if err := run.Get(ctx, nil); err != nil {
-			return nil, err
+		for _, run := range runs {
+			if err := run.Get(ctx, nil); err != nil {
+				return err
+			}
 		}
-	}
-	return figures{"per_s": float64(b.recipients) / time.Since(begin).Seconds()}, nil
+		return nil
+	})
 }
 
 // doNothing is the empty activity.
@@ -111,11 +112,26 @@ func (b *bench) emptyActivities(ctx context.Context) (figures, error) {
 		return nil, err
 	}
 	defer w.Stop()
-	begin := time.Now()
-	if err := b.campaignWorkflow(ctx, uuid.New(), queue, time.Hour); err != nil {
+	return b.metered(ctx, func() error { return b.campaignWorkflow(ctx, uuid.New(), queue, time.Hour) })
+}
+
+// metered times work over the recipients and measures what it costs.
+func (b *bench) metered(ctx context.Context, work func() error) (figures, error) {
+	meter, err := b.startMeter(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return figures{"per_s": float64(b.recipients) / time.Since(begin).Seconds()}, nil
+	begin := time.Now()
+	if err := work(); err != nil {
+		return nil, err
+	}
+	took := time.Since(begin)
+	out, err := meter.figures(ctx, b.recipients)
+	if err != nil {
+		return nil, err
+	}
+	out["per_s"] = float64(b.recipients) / took.Seconds()
+	return out, nil
 }
 
 // campaignWorkflow runs the campaign's workflow on a task queue of the scenario's own.

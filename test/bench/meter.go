@@ -28,6 +28,7 @@ func (b *bench) processes() map[string]int {
 	out := map[string]int{
 		"temporal": b.system.Stack.Temporal().Pid(), "postgres": b.system.Stack.Postgres().Pid(),
 		"rabbitmq": b.system.Stack.Rabbit().Pid(),
+		"bench":    os.Getpid(), // it runs the workers of the ceilings
 	}
 	for _, role := range []string{"worker", "consumer", "api", "relay", "mock-vendor"} {
 		out[role] = b.system.Pid(role)
@@ -82,24 +83,20 @@ func cpuTimes(roots map[string]int) map[string]time.Duration {
 			parents[pid], times[pid] = parent, used
 		}
 	}
+	names := map[int]string{}
+	for name, root := range roots {
+		names[root] = name
+	}
 	out := map[string]time.Duration{}
 	for pid, used := range times {
-		for name, root := range roots {
-			if descends(pid, root, parents) {
+		for at := pid; at > 1; at = parents[at] { // the nearest root: the bench is an ancestor of the others
+			if name, ok := names[at]; ok {
 				out[name] += used
+				break
 			}
 		}
 	}
 	return out
-}
-
-func descends(pid, root int, parents map[int]int) bool {
-	for ; pid > 1; pid = parents[pid] {
-		if pid == root {
-			return true
-		}
-	}
-	return false
 }
 
 // processTimes reads proc(5)'s stat: the fields behind the name, which may hold blanks.
