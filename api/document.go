@@ -64,6 +64,7 @@ func renderDocs(doc *huma.OpenAPI) ([]byte, error) {
 			{http.MethodGet, path, item.Get},
 			{http.MethodPost, path, item.Post},
 			{http.MethodPut, path, item.Put},
+			{http.MethodPatch, path, item.Patch},
 			{http.MethodDelete, path, item.Delete},
 		} {
 			if o.Operation != nil {
@@ -71,7 +72,7 @@ func renderDocs(doc *huma.OpenAPI) ([]byte, error) {
 			}
 		}
 	}
-	order := []string{tagIngest, tagSegments, tagCampaigns, tagFigures, tagHealth}
+	order := []string{tagIngest, tagCustomers, tagOrders, tagSegments, tagCampaigns, tagFigures, tagHealth}
 	slices.SortFunc(page.Operations, func(a, b docsOperation) int {
 		key := func(o docsOperation) string {
 			return fmt.Sprint(slices.Index(order, o.Tags[0]), o.Path, o.Method)

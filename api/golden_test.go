@@ -66,6 +66,7 @@ func always(b *bundle) {
 			CustomerEmail: "asha@shop.in", OrderAmount: decimal.RequireFromString("499.90"), OrderStatus: "COMPLETED",
 		}, nil
 	}
+	alwaysRecords(b)
 	b.segments.create = func(context.Context, campaign.SegmentInput) (campaign.Segment, error) { return aSegment(), nil }
 	b.segments.update = func(context.Context, uuid.UUID, campaign.SegmentInput) (campaign.Segment, error) {
 		return aSegment(), nil
@@ -117,12 +118,20 @@ func TestGoldenSuccess(t *testing.T) {
 	b := setup(t)
 	always(b)
 	segmentPath, campaignPath := "/api/segments/"+segmentID.String(), "/api/campaigns/"+campaignID.String()
+	customerPath := "/api/customers/" + customerID.String()
 	tests := []struct{ name, method, target, body string }{
 		{"health", http.MethodGet, "/health", ""},
 		{"healthz", http.MethodGet, "/healthz", ""},
 		{"readyz", http.MethodGet, "/readyz", ""},
 		{"customers_post", http.MethodPost, "/customers", `{"name":"Asha","email":"asha@shop.in"}`},
 		{"orders_post", http.MethodPost, "/orders", order},
+		{"customers_list", http.MethodGet, "/api/customers?limit=2&sort=name", ""},
+		{"customers_get", http.MethodGet, customerPath, ""},
+		{"customers_deactivate", http.MethodPost, customerPath + "/deactivate", ""},
+		{"customers_erase", http.MethodDelete, customerPath, ""},
+		{"orders_list", http.MethodGet, "/api/orders?status=COMPLETED&customer_id=" + customerID.String(), ""},
+		{"orders_get", http.MethodGet, "/api/orders/" + orderID.String(), ""},
+		{"orders_move", http.MethodPatch, "/api/orders/" + orderID.String(), `{"order_status":"REFUNDED"}`},
 		{"segments_list", http.MethodGet, "/api/segments", ""},
 		{"segments_create", http.MethodPost, "/api/segments", segmentJSON},
 		{"segments_get", http.MethodGet, segmentPath, ""},

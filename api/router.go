@@ -63,6 +63,18 @@ func (r *routes) table(d Deps) {
 	add(r, post("/orders", "postOrder").gives(http.StatusAccepted).upTo(maxIngestBody), i.order)
 	add(r, post("/receipts", "postReceipts").gives(http.StatusAccepted), newReceipts(d).take)
 
+	p := customers{d.Records}
+	add(r, get("/api/customers", "listCustomers"), p.list)
+	add(r, get("/api/customers/{id}", "getCustomer"), p.get)
+	add(r, patch("/api/customers/{id}", "editCustomer"), p.edit)
+	add(r, post("/api/customers/{id}/deactivate", "deactivateCustomer"), p.deactivate)
+	add(r, del("/api/customers/{id}", "eraseCustomer"), p.erase)
+
+	o := orders{d.Orders}
+	add(r, get("/api/orders", "listOrders"), o.list)
+	add(r, get("/api/orders/{id}", "getOrder"), o.get)
+	add(r, patch("/api/orders/{id}", "moveOrder"), o.move)
+
 	s := segments{d.Segments}
 	add(r, get("/api/segments", "listSegments"), s.list)
 	add(r, post("/api/segments", "createSegment").gives(http.StatusCreated), s.create)

@@ -8,6 +8,8 @@ import (
 // The sections of the document, in its order.
 const (
 	tagIngest    = "Ingest"
+	tagCustomers = "Customers"
+	tagOrders    = "Orders"
 	tagSegments  = "Segments"
 	tagCampaigns = "Campaigns"
 	tagFigures   = "Figures"
@@ -40,6 +42,22 @@ func wordsOf(id string) words {
 			tagIngest, "Take delivery receipts of the vendor, signed as Standard Webhooks describe",
 			"Failed to take receipts",
 			[]int{http.StatusUnauthorized},
+		},
+
+		"listCustomers": {tagCustomers, "List customers by status and by how address or name begin", "Failed to fetch customers", nil},
+		"getCustomer":   {tagCustomers, "Get one customer with its totals and last orders", "Failed to fetch customer", nil},
+		"editCustomer": {
+			tagCustomers, "Change name, phone or status of a customer", "Failed to change customer",
+			[]int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
+		},
+		"deactivateCustomer": {tagCustomers, "Make a customer INACTIVE", "Failed to deactivate customer", nil},
+		"eraseCustomer": {
+			tagCustomers, "Erase a customer: everything personal goes, the orders and the books stay", "Failed to erase customer", nil,
+		},
+		"listOrders": {tagOrders, "List orders, the last ordered first", "Failed to fetch orders", nil},
+		"getOrder":   {tagOrders, "Get one order", "Failed to fetch order", nil},
+		"moveOrder": {
+			tagOrders, "Give an order a later status; the customer's totals follow", "Failed to change order", conflict,
 		},
 
 		"listSegments":   {tagSegments, "List all segments, newest first", "Failed to fetch segments", nil},
@@ -79,6 +97,8 @@ func describe(status int) string {
 		http.StatusUnauthorized:          "No valid credential (`" + typeUnauthorize + "`).",
 		http.StatusNotFound:              "There is no such thing (`" + typeNotFound + "`).",
 		http.StatusConflict:              "The state forbids it (`" + typeConflict + "`).",
+		http.StatusPreconditionFailed:    "It has changed since it was read (`" + typePrecondition + "`); read it again.",
+		http.StatusPreconditionRequired:  "The change needs If-Match (`" + typeRequired + "`).",
 		http.StatusRequestTimeout:        "The body did not come in time (`" + typeTimeout + "`).",
 		http.StatusRequestEntityTooLarge: "The body is too large (`" + typeTooLarge + "`).",
 		http.StatusUnsupportedMediaType:  "The body is not plain JSON (`" + typeMediaType + "`).",
