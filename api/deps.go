@@ -39,6 +39,15 @@ type Orders interface {
 	MoveOrder(ctx context.Context, id uuid.UUID, to customer.OrderStatus) (customer.OrderRecord, error)
 }
 
+// Suppressions keeps the list of those who are not written to.
+type Suppressions interface {
+	List(ctx context.Context, f campaign.SuppressionFilter) (cursor.Page[campaign.Suppression], error)
+	Add(ctx context.Context, email, reason, principal string) (campaign.Suppression, bool, error)
+	Remove(ctx context.Context, email string) (bool, error)
+	CheckLink(token string) error
+	Unsubscribe(ctx context.Context, token string) error
+}
+
 // Segments keeps segments and counts audiences.
 type Segments interface {
 	Create(ctx context.Context, in campaign.SegmentInput) (campaign.Segment, error)
@@ -78,13 +87,14 @@ type ReceiptPublisher interface {
 
 // Deps are what New needs. Every field but Version is required.
 type Deps struct {
-	Customers Customers
-	Records   Records
-	Orders    Orders
-	Segments  Segments
-	Campaigns Campaigns
-	Dashboard campaign.Dashboard
-	Receipts  ReceiptPublisher
+	Customers    Customers
+	Records      Records
+	Orders       Orders
+	Suppressions Suppressions
+	Segments     Segments
+	Campaigns    Campaigns
+	Dashboard    campaign.Dashboard
+	Receipts     ReceiptPublisher
 	// Readiness names the dependencies and checks them; a check must honour its context.
 	Readiness map[string]func(context.Context) error
 	// WebhookSecret signs the vendor's receipts, as Standard Webhooks write it: whsec_ and base64.
@@ -100,7 +110,8 @@ func (d Deps) Validate() error {
 	var faults []error
 	for name, missing := range map[string]bool{
 		"Customers": d.Customers == nil, "Records": d.Records == nil, "Orders": d.Orders == nil,
-		"Segments": d.Segments == nil, "Campaigns": d.Campaigns == nil,
+		"Suppressions": d.Suppressions == nil,
+		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
 		"Dashboard": d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
 	} {
 		if missing {

@@ -70,6 +70,32 @@ func (f *fakeRecords) MoveOrder(ctx context.Context, id uuid.UUID, to customer.O
 	return f.move(ctx, id, to)
 }
 
+type fakeSuppressions struct {
+	list        func(ctx context.Context, f campaign.SuppressionFilter) (cursor.Page[campaign.Suppression], error)
+	add         func(ctx context.Context, email, reason, principal string) (campaign.Suppression, bool, error)
+	remove      func(ctx context.Context, email string) (bool, error)
+	checkLink   func(token string) error
+	unsubscribe func(ctx context.Context, token string) error
+}
+
+func (f *fakeSuppressions) List(ctx context.Context, q campaign.SuppressionFilter) (cursor.Page[campaign.Suppression], error) {
+	return f.list(ctx, q)
+}
+
+func (f *fakeSuppressions) Add(ctx context.Context, email, reason, principal string) (campaign.Suppression, bool, error) {
+	return f.add(ctx, email, reason, principal)
+}
+
+func (f *fakeSuppressions) Remove(ctx context.Context, email string) (bool, error) {
+	return f.remove(ctx, email)
+}
+
+func (f *fakeSuppressions) CheckLink(token string) error { return f.checkLink(token) }
+
+func (f *fakeSuppressions) Unsubscribe(ctx context.Context, token string) error {
+	return f.unsubscribe(ctx, token)
+}
+
 type fakeSegments struct {
 	create func(ctx context.Context, in campaign.SegmentInput) (campaign.Segment, error)
 	update func(ctx context.Context, id uuid.UUID, in campaign.SegmentInput) (campaign.Segment, error)

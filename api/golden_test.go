@@ -67,6 +67,7 @@ func always(b *bundle) {
 		}, nil
 	}
 	alwaysRecords(b)
+	alwaysSuppressions(b)
 	b.segments.create = func(context.Context, campaign.SegmentInput) (campaign.Segment, error) { return aSegment(), nil }
 	b.segments.update = func(context.Context, uuid.UUID, campaign.SegmentInput) (campaign.Segment, error) {
 		return aSegment(), nil
@@ -132,6 +133,9 @@ func TestGoldenSuccess(t *testing.T) {
 		{"orders_list", http.MethodGet, "/api/orders?status=COMPLETED&customer_id=" + customerID.String(), ""},
 		{"orders_get", http.MethodGet, "/api/orders/" + orderID.String(), ""},
 		{"orders_move", http.MethodPatch, "/api/orders/" + orderID.String(), `{"order_status":"REFUNDED"}`},
+		{"suppressions_list", http.MethodGet, "/api/suppressions?reason=BOUNCED", ""},
+		{"suppressions_add", http.MethodPost, "/api/suppressions", `{"email":"Asha@Shop.in","reason":"BOUNCED"}`},
+		{"suppressions_remove", http.MethodDelete, "/api/suppressions?email=asha%2B1%40shop.in", ""},
 		{"segments_list", http.MethodGet, "/api/segments", ""},
 		{"segments_create", http.MethodPost, "/api/segments", segmentJSON},
 		{"segments_get", http.MethodGet, segmentPath, ""},

@@ -7,13 +7,14 @@ import (
 
 // The sections of the document, in its order.
 const (
-	tagIngest    = "Ingest"
-	tagCustomers = "Customers"
-	tagOrders    = "Orders"
-	tagSegments  = "Segments"
-	tagCampaigns = "Campaigns"
-	tagFigures   = "Figures"
-	tagHealth    = "Health"
+	tagIngest       = "Ingest"
+	tagCustomers    = "Customers"
+	tagOrders       = "Orders"
+	tagSuppressions = "Suppressions"
+	tagSegments     = "Segments"
+	tagCampaigns    = "Campaigns"
+	tagFigures      = "Figures"
+	tagHealth       = "Health"
 )
 
 // words are what an operation says of itself.
@@ -28,6 +29,9 @@ type words struct {
 
 // wordsOf gives the words of an operation by its id.
 func wordsOf(id string) words {
+	if w, ok := peopleWords()[id]; ok {
+		return w
+	}
 	absent, conflict, away := []int{http.StatusNotFound}, []int{http.StatusConflict}, []int{http.StatusServiceUnavailable}
 	return map[string]words{
 		"health": {tagHealth, "The reference's health answer, but true", "Failed to look", nil},
@@ -42,22 +46,6 @@ func wordsOf(id string) words {
 			tagIngest, "Take delivery receipts of the vendor, signed as Standard Webhooks describe",
 			"Failed to take receipts",
 			[]int{http.StatusUnauthorized},
-		},
-
-		"listCustomers": {tagCustomers, "List customers by status and by how address or name begin", "Failed to fetch customers", nil},
-		"getCustomer":   {tagCustomers, "Get one customer with its totals and last orders", "Failed to fetch customer", nil},
-		"editCustomer": {
-			tagCustomers, "Change name, phone or status of a customer", "Failed to change customer",
-			[]int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
-		},
-		"deactivateCustomer": {tagCustomers, "Make a customer INACTIVE", "Failed to deactivate customer", nil},
-		"eraseCustomer": {
-			tagCustomers, "Erase a customer: everything personal goes, the orders and the books stay", "Failed to erase customer", nil,
-		},
-		"listOrders": {tagOrders, "List orders, the last ordered first", "Failed to fetch orders", nil},
-		"getOrder":   {tagOrders, "Get one order", "Failed to fetch order", nil},
-		"moveOrder": {
-			tagOrders, "Give an order a later status; the customer's totals follow", "Failed to change order", conflict,
 		},
 
 		"listSegments":   {tagSegments, "List all segments, newest first", "Failed to fetch segments", nil},
@@ -87,6 +75,38 @@ func wordsOf(id string) words {
 		"campaignStats": {tagFigures, "The newest campaigns with their results", "Failed to fetch", nil},
 		"dashboard":     {tagFigures, "Customers, newest synchronised first", "Failed to fetch logs", nil},
 	}[id]
+}
+
+// peopleWords are those of customers, orders and suppressions.
+func peopleWords() map[string]words {
+	invalid := []int{http.StatusUnprocessableEntity}
+	return map[string]words{
+		"listCustomers": {tagCustomers, "List customers by status and by how address or name begin", "Failed to fetch customers", nil},
+		"getCustomer":   {tagCustomers, "Get one customer with its totals and last orders", "Failed to fetch customer", nil},
+		"editCustomer": {
+			tagCustomers, "Change name, phone or status of a customer", "Failed to change customer",
+			[]int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
+		},
+		"deactivateCustomer": {tagCustomers, "Make a customer INACTIVE", "Failed to deactivate customer", nil},
+		"eraseCustomer": {
+			tagCustomers, "Erase a customer: everything personal goes, the orders and the books stay", "Failed to erase customer", nil,
+		},
+		"listOrders": {tagOrders, "List orders, the last ordered first", "Failed to fetch orders", nil},
+		"getOrder":   {tagOrders, "Get one order", "Failed to fetch order", nil},
+		"moveOrder": {
+			tagOrders, "Give an order a later status; the customer's totals follow", "Failed to change order", []int{http.StatusConflict},
+		},
+
+		"listSuppressions": {
+			tagSuppressions, "List the addresses that are not written to", "Failed to fetch suppressions", invalid,
+		},
+		"addSuppression": {
+			tagSuppressions, "Suppress an address; 200 if it was already", "Failed to suppress the address", nil,
+		},
+		"removeSuppression": {
+			tagSuppressions, "Let an address be written to again", "Failed to remove the suppression", invalid,
+		},
+	}
 }
 
 // describe names the problem types that a status can carry.
