@@ -18,7 +18,7 @@ const (
 	// MaxPageSize bounds the list of messages that a page gives back to be tried again: 500 of them
 	// are some 20 KB of history, and come only from a vendor that refuses everybody.
 	MaxPageSize = 500
-	// pagePosts is how many posts a page has in flight: sixteen pages fill the vendor's 720 connections.
+	// pagePosts is how many posts a page has in flight: sixteen pages have 720 in flight, half of what a worker has.
 	pagePosts = 45
 	// PageBeat is how often a page says that it lives, and so hears that it is to stop: a campaign has
 	// a second to be cancelled, and half of it is for the way.
