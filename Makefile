@@ -36,9 +36,19 @@ build: ## Build bin/xencrm
 	@go build -o bin/xencrm ./cmd/xencrm
 
 .PHONY: bench
-bench: ## Measure the engine against an empty activity on the same server
+bench: ## Measure the engine against the ceilings of this machine: most of an hour
 	@go build -o bin/bench ./test/bench
 	@exec bin/bench $(BENCHFLAGS)
+
+.PHONY: bench-quick
+bench-quick: ## The ratios that have targets, in some minutes
+	@go build -o bin/bench ./test/bench
+	@exec bin/bench -set quick -runs 1 $(BENCHFLAGS)
+
+.PHONY: bench-million
+bench-million: ## One campaign of a million recipients, and previews over as many customers
+	@go build -o bin/bench ./test/bench
+	@exec bin/bench -set million -runs 1 -audience 1000000 $(BENCHFLAGS)
 
 ##@ Test
 

@@ -53,8 +53,10 @@ type Deps struct {
 	Answers  AnswerRecorder
 	Books    BooksStore
 	Vendor   vendor.Client
-	Now      func() time.Time
-	Log      *slog.Logger
+	// UnsubscribeURL makes the links of messages; nil makes messages without.
+	UnsubscribeURL func(campaignID, customerID uuid.UUID) string
+	Now            func() time.Time
+	Log            *slog.Logger
 	// PagedAbove decides the fan-out of campaigns that leave it open; PageSize is that of their pages.
 	PagedAbove int
 	PageSize   int
@@ -67,7 +69,7 @@ func (d *Deps) ApplyDefaults() {
 	d.PagedAbove = cmp.Or(d.PagedAbove, campaign.DefaultPagedAbove)
 	d.PageSize = cmp.Or(d.PageSize, MaxPageSize)
 	// One connection each; as many as the worker's activities have by default.
-	d.MaxPosts = cmp.Or(d.MaxPosts, 720)
+	d.MaxPosts = cmp.Or(d.MaxPosts, 1440)
 }
 
 // Activities is registered with a worker; its exported methods are the activities.
@@ -77,6 +79,7 @@ type Activities struct {
 	answers  AnswerRecorder
 	books    BooksStore
 	vendor   vendor.Client
+	links    func(campaignID, customerID uuid.UUID) string
 	pages    *pageCache
 	now      func() time.Time
 	log      *slog.Logger
@@ -91,7 +94,7 @@ func New(d Deps) *Activities {
 	d.ApplyDefaults()
 	return &Activities{
 		audience: d.Audience, messages: d.Messages, answers: d.Answers, books: d.Books, vendor: d.Vendor,
-		pages: newPageCache(d.Messages, d.Now), now: d.Now, log: d.Log,
+		links: d.UnsubscribeURL, pages: newPageCache(d.Messages, d.Now), now: d.Now, log: d.Log,
 		posts: semaphore.NewWeighted(int64(d.MaxPosts)), pagedAbove: d.PagedAbove, pageSize: d.PageSize,
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/google/uuid"
+
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/message"
 	"github.com/xencrm/xencrm/internal/segment"
@@ -29,10 +31,14 @@ func (a *Activities) ResolveAudience(ctx context.Context, in AudienceInput) (Aud
 	var rows atomic.Int64
 	stop := beat(ctx, rows.Load)
 	defer stop()
-	got, err := a.audience.ResolveAudience(ctx, campaign.AudienceRequest{
+	request := campaign.AudienceRequest{
 		CampaignID: c.ID, Rules: rules, Render: tmpl.Render, PagedAbove: a.pagedAbove,
 		OnPage: func(stored int) { rows.Store(int64(stored)) },
-	})
+	}
+	if a.links != nil {
+		request.UnsubscribeURL = func(customerID uuid.UUID) string { return a.links(c.ID, customerID) }
+	}
+	got, err := a.audience.ResolveAudience(ctx, request)
 	if err != nil {
 		return AudienceResult{}, failure(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -138,30 +139,34 @@ func TestSendPage(t *testing.T) {
 
 	t.Run("ToldToStopItFinishesWhatIsInFlightAndSaysWhere", func(t *testing.T) {
 		t.Parallel()
-		const n = 300
-		b := setup(t, n)
-		stop := make(chan struct{})
-		var once sync.Once
-		var posts atomic.Int64
-		b.send = func(vendor.Request) (vendor.Result, error) {
-			if posts.Add(1) == 100 {
-				once.Do(func() { close(stop) })
+		// Of the bubble's clock: a post takes so long that the page hears of the stop before the next ends.
+		synctest.Test(t, func(t *testing.T) {
+			const n = 300
+			b := setup(t, n)
+			stop := make(chan struct{})
+			var once sync.Once
+			var posts atomic.Int64
+			b.send = func(vendor.Request) (vendor.Result, error) {
+				if posts.Add(1) == 100 {
+					once.Do(func() { close(stop) })
+				}
+				time.Sleep(time.Millisecond)
+				return vendor.Result{VendorRef: "v", Answer: 1}, nil
 			}
-			return vendor.Result{VendorRef: "v", Answer: 1}, nil
-		}
-		res, err := b.page(t, whole(n), func(env *testsuite.TestActivityEnvironment) { env.SetWorkerStopChannel(stop) })
-		require.NoError(t, err)
-		require.Greater(t, res.Next, 100)
-		require.LessOrEqual(t, res.Next, n)
-		require.Equal(t, res.Next-1, res.Sent)
-		for seq, m := range b.messages {
-			require.Equal(t, seq >= res.Next, m.Status == campaign.MessagePending, "message %d, stopped at %d", seq, res.Next)
-		}
-		rest, err := b.page(t, activities.PageInput{First: res.Next, Last: n})
-		require.NoError(t, err)
-		require.Equal(t, n, res.Sent+rest.Sent)
-		require.Len(t, b.keys(), n)
-		require.Len(t, b.requests, n)
+			res, err := b.page(t, whole(n), func(env *testsuite.TestActivityEnvironment) { env.SetWorkerStopChannel(stop) })
+			require.NoError(t, err)
+			require.Greater(t, res.Next, 100)
+			require.LessOrEqual(t, res.Next, n)
+			require.Equal(t, res.Next-1, res.Sent)
+			for seq, m := range b.messages {
+				require.Equal(t, seq >= res.Next, m.Status == campaign.MessagePending, "message %d, stopped at %d", seq, res.Next)
+			}
+			rest, err := b.page(t, activities.PageInput{First: res.Next, Last: n})
+			require.NoError(t, err)
+			require.Equal(t, n, res.Sent+rest.Sent)
+			require.Len(t, b.keys(), n)
+			require.Len(t, b.requests, n)
+		})
 	})
 
 	t.Run("LedgerAwayEndsThePageAndTheRepeatUsesTheSameKeys", func(t *testing.T) {
@@ -205,6 +210,29 @@ func TestSendPage(t *testing.T) {
 		require.Equal(t, 60, res.Sent)
 		// 59 gaps of 10 ms, ten of them saved up. A slow machine makes it later, nothing makes it earlier.
 		require.GreaterOrEqual(t, time.Since(begin), 480*time.Millisecond)
+	})
+
+	t.Run("UnsubscribedWhileThePageIsUnderWayIsSkipped", func(t *testing.T) {
+		t.Parallel()
+		const n, last = 200, 200
+		b := setup(t, n)
+		var late atomic.Int64 // how far the clock is ahead
+		b.now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+		var once sync.Once
+		b.send = func(vendor.Request) (vendor.Result, error) {
+			once.Do(func() {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				b.set(last, func(m *campaign.Message) { m.Suppressed = true })
+				late.Store(int64(time.Minute))
+			})
+			return vendor.Result{VendorRef: "v", Answer: 1}, nil
+		}
+		res, err := b.page(t, whole(n))
+		require.NoError(t, err)
+		require.Equal(t, activities.PageResult{Sent: n - 1, Other: 1}, res)
+		require.Equal(t, campaign.MessageSkipped, b.messages[last].Status)
+		require.Zero(t, b.keys()[b.messages[last].CommunicationID.String()])
 	})
 
 	t.Run("PostsOfAllPagesShareTheConnections", func(t *testing.T) {

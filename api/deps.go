@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/event"
 )
@@ -20,6 +21,31 @@ import (
 type Customers interface {
 	AcceptCustomer(ctx context.Context, raw []byte, idempotencyKey string) (customer.AcceptedCustomer, error)
 	AcceptOrder(ctx context.Context, raw []byte, idempotencyKey string) (customer.AcceptedOrder, error)
+}
+
+// Records shows and changes stored customers.
+type Records interface {
+	List(ctx context.Context, f customer.Filter) (cursor.Page[customer.Record], error)
+	Get(ctx context.Context, id uuid.UUID) (customer.Detail, error)
+	Edit(ctx context.Context, id uuid.UUID, m customer.Match, raw []byte) (customer.Record, error)
+	Deactivate(ctx context.Context, id uuid.UUID) (customer.Record, error)
+	Erase(ctx context.Context, id uuid.UUID) (customer.Record, error)
+}
+
+// Orders shows stored orders and moves their status.
+type Orders interface {
+	ListOrders(ctx context.Context, f customer.OrderFilter) (cursor.Page[customer.OrderRecord], error)
+	GetOrder(ctx context.Context, id uuid.UUID) (customer.OrderRecord, error)
+	MoveOrder(ctx context.Context, id uuid.UUID, to customer.OrderStatus) (customer.OrderRecord, error)
+}
+
+// Suppressions keeps the list of those who are not written to.
+type Suppressions interface {
+	List(ctx context.Context, f campaign.SuppressionFilter) (cursor.Page[campaign.Suppression], error)
+	Add(ctx context.Context, email, reason, principal string) (campaign.Suppression, bool, error)
+	Remove(ctx context.Context, email string) (bool, error)
+	CheckLink(token string) error
+	Unsubscribe(ctx context.Context, token string) error
 }
 
 // Segments keeps segments and counts audiences.
@@ -61,11 +87,14 @@ type ReceiptPublisher interface {
 
 // Deps are what New needs. Every field but Version is required.
 type Deps struct {
-	Customers Customers
-	Segments  Segments
-	Campaigns Campaigns
-	Dashboard campaign.Dashboard
-	Receipts  ReceiptPublisher
+	Customers    Customers
+	Records      Records
+	Orders       Orders
+	Suppressions Suppressions
+	Segments     Segments
+	Campaigns    Campaigns
+	Dashboard    campaign.Dashboard
+	Receipts     ReceiptPublisher
 	// Readiness names the dependencies and checks them; a check must honour its context.
 	Readiness map[string]func(context.Context) error
 	// WebhookSecret signs the vendor's receipts, as Standard Webhooks write it: whsec_ and base64.
@@ -80,7 +109,9 @@ type Deps struct {
 func (d Deps) Validate() error {
 	var faults []error
 	for name, missing := range map[string]bool{
-		"Customers": d.Customers == nil, "Segments": d.Segments == nil, "Campaigns": d.Campaigns == nil,
+		"Customers": d.Customers == nil, "Records": d.Records == nil, "Orders": d.Orders == nil,
+		"Suppressions": d.Suppressions == nil,
+		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
 		"Dashboard": d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
 	} {
 		if missing {

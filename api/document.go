@@ -26,6 +26,9 @@ func (r *routes) serveDocument(engine *gin.Engine) {
 		"Errors are problems (RFC 9457) that also carry success, error and message."
 	// An unhealthy report is no problem but the report.
 	report := doc.Paths["/health"].Get.Responses
+	// Suppressing what is suppressed already gives it as it is.
+	suppressed := doc.Paths["/api/suppressions"].Post.Responses
+	suppressed["200"] = &huma.Response{Description: "It was suppressed already.", Content: suppressed["201"].Content}
 	report["503"] = &huma.Response{Description: "A dependency does not answer.", Content: report["200"].Content}
 	// Huma documents its own error type on the way; none of our answers has it.
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
@@ -64,6 +67,7 @@ func renderDocs(doc *huma.OpenAPI) ([]byte, error) {
 			{http.MethodGet, path, item.Get},
 			{http.MethodPost, path, item.Post},
 			{http.MethodPut, path, item.Put},
+			{http.MethodPatch, path, item.Patch},
 			{http.MethodDelete, path, item.Delete},
 		} {
 			if o.Operation != nil {
@@ -71,7 +75,7 @@ func renderDocs(doc *huma.OpenAPI) ([]byte, error) {
 			}
 		}
 	}
-	order := []string{tagIngest, tagSegments, tagCampaigns, tagFigures, tagHealth}
+	order := []string{tagIngest, tagCustomers, tagOrders, tagSuppressions, tagSegments, tagCampaigns, tagFigures, tagHealth}
 	slices.SortFunc(page.Operations, func(a, b docsOperation) int {
 		key := func(o docsOperation) string {
 			return fmt.Sprint(slices.Index(order, o.Tags[0]), o.Path, o.Method)

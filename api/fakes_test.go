@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/event"
 )
@@ -25,6 +26,74 @@ func (f *fakeCustomers) AcceptCustomer(ctx context.Context, raw []byte, key stri
 
 func (f *fakeCustomers) AcceptOrder(ctx context.Context, raw []byte, key string) (customer.AcceptedOrder, error) {
 	return f.acceptOrder(ctx, raw, key)
+}
+
+type fakeRecords struct {
+	list   func(ctx context.Context, f customer.Filter) (cursor.Page[customer.Record], error)
+	get    func(ctx context.Context, id uuid.UUID) (customer.Detail, error)
+	edit   func(ctx context.Context, id uuid.UUID, m customer.Match, raw []byte) (customer.Record, error)
+	change func(ctx context.Context, verb string, id uuid.UUID) (customer.Record, error)
+	orders func(ctx context.Context, f customer.OrderFilter) (cursor.Page[customer.OrderRecord], error)
+	order  func(ctx context.Context, id uuid.UUID) (customer.OrderRecord, error)
+	move   func(ctx context.Context, id uuid.UUID, to customer.OrderStatus) (customer.OrderRecord, error)
+}
+
+func (f *fakeRecords) List(ctx context.Context, q customer.Filter) (cursor.Page[customer.Record], error) {
+	return f.list(ctx, q)
+}
+
+func (f *fakeRecords) Get(ctx context.Context, id uuid.UUID) (customer.Detail, error) {
+	return f.get(ctx, id)
+}
+
+func (f *fakeRecords) Edit(ctx context.Context, id uuid.UUID, m customer.Match, raw []byte) (customer.Record, error) {
+	return f.edit(ctx, id, m, raw)
+}
+
+func (f *fakeRecords) Deactivate(ctx context.Context, id uuid.UUID) (customer.Record, error) {
+	return f.change(ctx, "deactivate", id)
+}
+
+func (f *fakeRecords) Erase(ctx context.Context, id uuid.UUID) (customer.Record, error) {
+	return f.change(ctx, "erase", id)
+}
+
+func (f *fakeRecords) ListOrders(ctx context.Context, q customer.OrderFilter) (cursor.Page[customer.OrderRecord], error) {
+	return f.orders(ctx, q)
+}
+
+func (f *fakeRecords) GetOrder(ctx context.Context, id uuid.UUID) (customer.OrderRecord, error) {
+	return f.order(ctx, id)
+}
+
+func (f *fakeRecords) MoveOrder(ctx context.Context, id uuid.UUID, to customer.OrderStatus) (customer.OrderRecord, error) {
+	return f.move(ctx, id, to)
+}
+
+type fakeSuppressions struct {
+	list        func(ctx context.Context, f campaign.SuppressionFilter) (cursor.Page[campaign.Suppression], error)
+	add         func(ctx context.Context, email, reason, principal string) (campaign.Suppression, bool, error)
+	remove      func(ctx context.Context, email string) (bool, error)
+	checkLink   func(token string) error
+	unsubscribe func(ctx context.Context, token string) error
+}
+
+func (f *fakeSuppressions) List(ctx context.Context, q campaign.SuppressionFilter) (cursor.Page[campaign.Suppression], error) {
+	return f.list(ctx, q)
+}
+
+func (f *fakeSuppressions) Add(ctx context.Context, email, reason, principal string) (campaign.Suppression, bool, error) {
+	return f.add(ctx, email, reason, principal)
+}
+
+func (f *fakeSuppressions) Remove(ctx context.Context, email string) (bool, error) {
+	return f.remove(ctx, email)
+}
+
+func (f *fakeSuppressions) CheckLink(token string) error { return f.checkLink(token) }
+
+func (f *fakeSuppressions) Unsubscribe(ctx context.Context, token string) error {
+	return f.unsubscribe(ctx, token)
 }
 
 type fakeSegments struct {

@@ -66,6 +66,8 @@ func always(b *bundle) {
 			CustomerEmail: "asha@shop.in", OrderAmount: decimal.RequireFromString("499.90"), OrderStatus: "COMPLETED",
 		}, nil
 	}
+	alwaysRecords(b)
+	alwaysSuppressions(b)
 	b.segments.create = func(context.Context, campaign.SegmentInput) (campaign.Segment, error) { return aSegment(), nil }
 	b.segments.update = func(context.Context, uuid.UUID, campaign.SegmentInput) (campaign.Segment, error) {
 		return aSegment(), nil
@@ -117,12 +119,23 @@ func TestGoldenSuccess(t *testing.T) {
 	b := setup(t)
 	always(b)
 	segmentPath, campaignPath := "/api/segments/"+segmentID.String(), "/api/campaigns/"+campaignID.String()
+	customerPath := "/api/customers/" + customerID.String()
 	tests := []struct{ name, method, target, body string }{
 		{"health", http.MethodGet, "/health", ""},
 		{"healthz", http.MethodGet, "/healthz", ""},
 		{"readyz", http.MethodGet, "/readyz", ""},
 		{"customers_post", http.MethodPost, "/customers", `{"name":"Asha","email":"asha@shop.in"}`},
 		{"orders_post", http.MethodPost, "/orders", order},
+		{"customers_list", http.MethodGet, "/api/customers?limit=2&sort=name", ""},
+		{"customers_get", http.MethodGet, customerPath, ""},
+		{"customers_deactivate", http.MethodPost, customerPath + "/deactivate", ""},
+		{"customers_erase", http.MethodDelete, customerPath, ""},
+		{"orders_list", http.MethodGet, "/api/orders?status=COMPLETED&customer_id=" + customerID.String(), ""},
+		{"orders_get", http.MethodGet, "/api/orders/" + orderID.String(), ""},
+		{"orders_move", http.MethodPatch, "/api/orders/" + orderID.String(), `{"order_status":"REFUNDED"}`},
+		{"suppressions_list", http.MethodGet, "/api/suppressions?reason=BOUNCED", ""},
+		{"suppressions_add", http.MethodPost, "/api/suppressions", `{"email":"Asha@Shop.in","reason":"BOUNCED"}`},
+		{"suppressions_remove", http.MethodDelete, "/api/suppressions?email=asha%2B1%40shop.in", ""},
 		{"segments_list", http.MethodGet, "/api/segments", ""},
 		{"segments_create", http.MethodPost, "/api/segments", segmentJSON},
 		{"segments_get", http.MethodGet, segmentPath, ""},

@@ -37,6 +37,10 @@ func put(path, id string) operation {
 	return operation{http.MethodPut, path, id, http.StatusOK, maxBody}
 }
 
+func patch(path, id string) operation {
+	return operation{http.MethodPatch, path, id, http.StatusOK, maxBody}
+}
+
 func del(path, id string) operation {
 	return operation{http.MethodDelete, path, id, http.StatusOK, maxBody}
 }

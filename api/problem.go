@@ -23,13 +23,16 @@ const (
 	typeConflict    = "/problems/conflict"
 	typeUnauthorize = "/problems/unauthorized"
 	typeForbidden   = "/problems/forbidden"
-	typeTooLarge    = "/problems/body-too-large"
-	typeMediaType   = "/problems/unsupported-media-type"
-	typeTimeout     = "/problems/request-timeout"
-	typeRateLimited = "/problems/rate-limited"
-	typeUnavailable = "/problems/unavailable"
-	typeUnknown     = "/problems/outcome-unknown"
-	typeInternal    = "/problems/internal"
+	// A change without If-Match, and one whose If-Match is out of date.
+	typeRequired     = "/problems/precondition-required"
+	typePrecondition = "/problems/precondition-failed"
+	typeTooLarge     = "/problems/body-too-large"
+	typeMediaType    = "/problems/unsupported-media-type"
+	typeTimeout      = "/problems/request-timeout"
+	typeRateLimited  = "/problems/rate-limited"
+	typeUnavailable  = "/problems/unavailable"
+	typeUnknown      = "/problems/outcome-unknown"
+	typeInternal     = "/problems/internal"
 )
 
 // retryAfter is in seconds: brokers and databases restart in a few.
@@ -144,6 +147,7 @@ func titleOf(kind string) string {
 		typeMalformed: "The request cannot be read", typeValidation: "The input is not valid",
 		typeNotFound: "Not found", typeMethod: "Method not allowed", typeConflict: "The state forbids it",
 		typeUnauthorize: "No valid credential", typeForbidden: "The credential does not allow it",
+		typeRequired: "If-Match is required", typePrecondition: "It has changed since it was read",
 		typeTooLarge: "The body is too large", typeMediaType: "The body's type is not supported",
 		typeTimeout: "The body did not come in time", typeRateLimited: "Too many requests",
 		typeUnavailable: "A dependency is away; nothing was changed",

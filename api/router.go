@@ -47,11 +47,13 @@ func New(d Deps) http.Handler {
 	r.problemSchema = config.Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
 	r.api.UseMiddleware(takeBody)
 	r.table(d)
+	r.serveUnsubscribe(engine, d.Suppressions)
 	r.serveDocument(engine)
 	return engine
 }
 
-// table is every route there is, beside the document itself; words.go says what each is for.
+// table is every route there is, beside the document itself and the links in messages; words.go says
+// what each is for.
 func (r *routes) table(d Deps) {
 	h := health{d}
 	add(r, get("/health", "health"), h.report)
@@ -62,6 +64,8 @@ func (r *routes) table(d Deps) {
 	add(r, post("/customers", "postCustomer").gives(http.StatusAccepted).upTo(maxIngestBody), i.customer)
 	add(r, post("/orders", "postOrder").gives(http.StatusAccepted).upTo(maxIngestBody), i.order)
 	add(r, post("/receipts", "postReceipts").gives(http.StatusAccepted), newReceipts(d).take)
+
+	r.people(d)
 
 	s := segments{d.Segments}
 	add(r, get("/api/segments", "listSegments"), s.list)
@@ -87,4 +91,24 @@ func (r *routes) table(d Deps) {
 	f := figures{d.Campaigns, d.Dashboard}
 	add(r, get("/api/campaignstats", "campaignStats"), f.campaignStats)
 	add(r, get("/api/dashapi", "dashboard"), f.dashboardRows)
+}
+
+// people are the routes of those who are written to, and of those who are not.
+func (r *routes) people(d Deps) {
+	p := customers{d.Records}
+	add(r, get("/api/customers", "listCustomers"), p.list)
+	add(r, get("/api/customers/{id}", "getCustomer"), p.get)
+	add(r, patch("/api/customers/{id}", "editCustomer"), p.edit)
+	add(r, post("/api/customers/{id}/deactivate", "deactivateCustomer"), p.deactivate)
+	add(r, del("/api/customers/{id}", "eraseCustomer"), p.erase)
+
+	o := orders{d.Orders}
+	add(r, get("/api/orders", "listOrders"), o.list)
+	add(r, get("/api/orders/{id}", "getOrder"), o.get)
+	add(r, patch("/api/orders/{id}", "moveOrder"), o.move)
+
+	n := suppressions{d.Suppressions}
+	add(r, get("/api/suppressions", "listSuppressions"), n.list)
+	add(r, post("/api/suppressions", "addSuppression").gives(http.StatusCreated), n.add)
+	add(r, del("/api/suppressions", "removeSuppression"), n.remove)
 }

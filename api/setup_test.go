@@ -31,26 +31,30 @@ const secret = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 // The ids and the time of every example.
 var (
 	segmentID  = uuid.MustParse("0197e5b5-1111-7a64-8a3c-3a5ef2c43a11")
+	customerID = uuid.MustParse("0197e5b5-3333-7a64-8a3c-3a5ef2c43a11")
+	orderID    = uuid.MustParse("0197e5b5-4444-7a64-8a3c-3a5ef2c43a11")
 	campaignID = uuid.MustParse("0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11")
 	now        = time.Date(2025, 9, 14, 12, 0, 0, 123_456_789, time.UTC)
 )
 
 // bundle is the API over fakes.
 type bundle struct {
-	handler   http.Handler
-	customers *fakeCustomers
-	segments  *fakeSegments
-	campaigns *fakeCampaigns
-	dashboard *fakeDashboard
-	publisher *fakePublisher
-	readiness map[string]func(context.Context) error
-	logs      *safeBuffer
+	handler      http.Handler
+	customers    *fakeCustomers
+	records      *fakeRecords
+	suppressions *fakeSuppressions
+	segments     *fakeSegments
+	campaigns    *fakeCampaigns
+	dashboard    *fakeDashboard
+	publisher    *fakePublisher
+	readiness    map[string]func(context.Context) error
+	logs         *safeBuffer
 }
 
 func setup(t testing.TB) *bundle {
 	t.Helper()
 	b := &bundle{
-		customers: &fakeCustomers{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{},
+		customers: &fakeCustomers{}, records: &fakeRecords{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{},
 		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, logs: &safeBuffer{},
 		readiness: map[string]func(context.Context) error{
 			"postgres": func(context.Context) error { return nil },
@@ -58,7 +62,7 @@ func setup(t testing.TB) *bundle {
 		},
 	}
 	deps := api.Deps{
-		Customers: b.customers, Segments: b.segments, Campaigns: b.campaigns, Dashboard: b.dashboard,
+		Customers: b.customers, Records: b.records, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Dashboard: b.dashboard,
 		Receipts: b.publisher, Readiness: b.readiness, WebhookSecret: secret,
 		Logger: testLogger(b), Version: "v0.0.0-test", Now: clock,
 	}
@@ -144,7 +148,7 @@ func golden(t *testing.T, name string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	var out bytes.Buffer
 	out.WriteString(http.StatusText(w.Code) + " " + jsonOf(t, w.Code) + "\n")
-	for _, h := range []string{"Content-Type", "Location", "Retry-After", "Allow"} {
+	for _, h := range []string{"Content-Type", "Location", "ETag", "Retry-After", "Allow"} {
 		if v := w.Header().Get(h); v != "" {
 			out.WriteString(h + ": " + v + "\n")
 		}

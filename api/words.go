@@ -7,11 +7,14 @@ import (
 
 // The sections of the document, in its order.
 const (
-	tagIngest    = "Ingest"
-	tagSegments  = "Segments"
-	tagCampaigns = "Campaigns"
-	tagFigures   = "Figures"
-	tagHealth    = "Health"
+	tagIngest       = "Ingest"
+	tagCustomers    = "Customers"
+	tagOrders       = "Orders"
+	tagSuppressions = "Suppressions"
+	tagSegments     = "Segments"
+	tagCampaigns    = "Campaigns"
+	tagFigures      = "Figures"
+	tagHealth       = "Health"
 )
 
 // words are what an operation says of itself.
@@ -26,6 +29,9 @@ type words struct {
 
 // wordsOf gives the words of an operation by its id.
 func wordsOf(id string) words {
+	if w, ok := peopleWords()[id]; ok {
+		return w
+	}
 	absent, conflict, away := []int{http.StatusNotFound}, []int{http.StatusConflict}, []int{http.StatusServiceUnavailable}
 	return map[string]words{
 		"health": {tagHealth, "The reference's health answer, but true", "Failed to look", nil},
@@ -71,6 +77,38 @@ func wordsOf(id string) words {
 	}[id]
 }
 
+// peopleWords are those of customers, orders and suppressions.
+func peopleWords() map[string]words {
+	invalid := []int{http.StatusUnprocessableEntity}
+	return map[string]words{
+		"listCustomers": {tagCustomers, "List customers by status and by how address or name begin", "Failed to fetch customers", nil},
+		"getCustomer":   {tagCustomers, "Get one customer with its totals and last orders", "Failed to fetch customer", nil},
+		"editCustomer": {
+			tagCustomers, "Change name, phone or status of a customer", "Failed to change customer",
+			[]int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
+		},
+		"deactivateCustomer": {tagCustomers, "Make a customer INACTIVE", "Failed to deactivate customer", nil},
+		"eraseCustomer": {
+			tagCustomers, "Erase a customer: everything personal goes, the orders and the books stay", "Failed to erase customer", nil,
+		},
+		"listOrders": {tagOrders, "List orders, the last ordered first", "Failed to fetch orders", nil},
+		"getOrder":   {tagOrders, "Get one order", "Failed to fetch order", nil},
+		"moveOrder": {
+			tagOrders, "Give an order a later status; the customer's totals follow", "Failed to change order", []int{http.StatusConflict},
+		},
+
+		"listSuppressions": {
+			tagSuppressions, "List the addresses that are not written to", "Failed to fetch suppressions", invalid,
+		},
+		"addSuppression": {
+			tagSuppressions, "Suppress an address; 200 if it was already", "Failed to suppress the address", nil,
+		},
+		"removeSuppression": {
+			tagSuppressions, "Let an address be written to again", "Failed to remove the suppression", invalid,
+		},
+	}
+}
+
 // describe names the problem types that a status can carry.
 func describe(status int) string {
 	return map[int]string{
@@ -79,6 +117,8 @@ func describe(status int) string {
 		http.StatusUnauthorized:          "No valid credential (`" + typeUnauthorize + "`).",
 		http.StatusNotFound:              "There is no such thing (`" + typeNotFound + "`).",
 		http.StatusConflict:              "The state forbids it (`" + typeConflict + "`).",
+		http.StatusPreconditionFailed:    "It has changed since it was read (`" + typePrecondition + "`); read it again.",
+		http.StatusPreconditionRequired:  "The change needs If-Match (`" + typeRequired + "`).",
 		http.StatusRequestTimeout:        "The body did not come in time (`" + typeTimeout + "`).",
 		http.StatusRequestEntityTooLarge: "The body is too large (`" + typeTooLarge + "`).",
 		http.StatusUnsupportedMediaType:  "The body is not plain JSON (`" + typeMediaType + "`).",

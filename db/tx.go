@@ -48,16 +48,31 @@ func once(ctx context.Context, pool *pgxpool.Pool, o pgx.TxOptions, fn func(tx p
 	if err != nil {
 		return Translate(err)
 	}
-	if err := fn(tx); err != nil {
-		// The rollback must reach the server even when ctx is what ended fn.
-		rbCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if rbErr := tx.Rollback(rbCtx); rbErr != nil && !errors.Is(rbErr, pgx.ErrTxClosed) {
+	returned := false
+	defer func() {
+		if !returned { // fn panics: whoever recovers must not keep our connection and our locks
+			_ = rollback(ctx, tx)
+		}
+	}()
+	err = fn(tx)
+	returned = true
+	if err != nil {
+		if rbErr := rollback(ctx, tx); rbErr != nil {
 			return fmt.Errorf("%w (and rollback: %w)", Translate(err), rbErr)
 		}
 		return Translate(err)
 	}
 	return commitError(tx.Commit(ctx))
+}
+
+// rollback reaches the server also when ctx is what ended the transaction.
+func rollback(ctx context.Context, tx pgx.Tx) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := tx.Rollback(ctx); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
+		return err
+	}
+	return nil
 }
 
 // commitError tells "refused" from "perhaps done": only an answer of the server is certain.

@@ -115,6 +115,21 @@ func TestInTx(t *testing.T) {
 		})
 		require.True(t, errs.Is(err, errs.Unknown), "got %v", err)
 	})
+
+	t.Run("PanicKeepsNoConnection", func(t *testing.T) {
+		t.Parallel()
+		pool := dbtest.Business(t)
+		require.Panics(t, func() {
+			_ = db.InTx(t.Context(), pool, func(tx pgx.Tx) error {
+				_, err := tx.Exec(t.Context(), "CREATE TABLE of_a_panic (n int)")
+				require.NoError(t, err)
+				panic("a bug")
+			})
+		})
+		require.Zero(t, pool.Stat().AcquiredConns(), "a recovered panic must not keep a connection and its locks")
+		_, err := pool.Exec(t.Context(), "CREATE TABLE of_a_panic (n int)")
+		require.NoError(t, err, "nothing of it was committed")
+	})
 }
 
 func TestMigrate(t *testing.T) {

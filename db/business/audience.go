@@ -12,6 +12,7 @@ import (
 	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/message"
@@ -30,7 +31,11 @@ const previewTimeout = "15s"
 
 // unreachable is true for customers who are never written to. It is the first sort key, so that the
 // messages to be sent have the sequence numbers 1..n without a gap.
-const unreachable = `(coalesce(c.email, '') = '' OR s.email IS NOT NULL)`
+const unreachable = `(coalesce(c.email, '') = '' OR ` + suppressed + `)`
+
+// suppressed is true for customers who are not to be written to: by their address, because they were
+// erased, or because an erased customer had their address.
+const suppressed = `(s.email IS NOT NULL OR e.address_sha256 IS NOT NULL OR coalesce(c.email, '') LIKE '%` + customer.ErasedDomain + `')`
 
 // CountAudience gives how many customers match the rules now.
 func (s *Store) CountAudience(ctx context.Context, rules segment.Rules) (int, error) {
@@ -88,6 +93,10 @@ func (s *Store) ResolveAudience(ctx context.Context, r campaign.AudienceRequest)
 			return err
 		}
 		q := s.q.WithTx(tx)
+		// Before the snapshot: an erasure either is in it, or waits and finds our rows.
+		if _, err := tx.Exec(ctx, "LOCK TABLE erased_addresses IN ROW SHARE MODE"); err != nil {
+			return err
+		}
 		c, err := q.LockCampaign(ctx, r.CampaignID)
 		if err != nil {
 			return err
@@ -138,8 +147,9 @@ func fillLedger(ctx context.Context, tx pgx.Tx, r campaign.AudienceRequest, maxA
 		return campaign.Audience{}, err
 	}
 	declare := `DECLARE audience NO SCROLL CURSOR FOR
-		SELECT c.customer_id, c.name, c.email, c.total_spend, c.total_orders, c.total_visits, s.email IS NOT NULL
+		SELECT c.customer_id, c.name, c.email, c.total_spend, c.total_orders, c.total_visits, ` + suppressed + `
 		FROM customers_mv c LEFT JOIN suppressions s ON s.email = lower(c.email)
+		LEFT JOIN erased_addresses e ON e.address_sha256 = sha256(convert_to(lower(c.email), 'UTF8'))
 		WHERE ` + where + ` ORDER BY ` + unreachable + `, c.customer_id`
 	if _, err := tx.Exec(ctx, declare, args...); err != nil {
 		return campaign.Audience{}, err
@@ -228,9 +238,13 @@ func (p *ledgerPage) render(c audienceCustomer) (string, campaign.SkipReason) {
 	case c.suppressed:
 		return "", campaign.SkipSuppressed
 	}
-	text, err := p.request.Render(message.Recipient{
+	recipient := message.Recipient{
 		Name: c.name, Email: c.email, TotalSpend: &c.spend, TotalOrders: &c.orders, TotalVisits: &c.visits,
-	})
+	}
+	if link := p.request.UnsubscribeURL; link != nil {
+		recipient.UnsubscribeURL = func() string { return link(c.id) }
+	}
+	text, err := p.request.Render(recipient)
 	if err != nil {
 		return "", campaign.SkipRender
 	}

@@ -11,10 +11,15 @@ import (
 )
 
 // ApplyCustomerVersions brings customers_mv to the newest of the versions; older ones than stored
-// change nothing, so events may come twice, late and in any order.
+// change nothing, so events may come twice, late and in any order. An erasure is carried out whatever
+// its version, and as often as it comes.
 func (s *Store) ApplyCustomerVersions(ctx context.Context, versions []event.CustomerMV) error {
 	arg := upsertOf(newest(versions))
+	erased := erasuresOf(versions)
 	err := s.inTx(ctx, func(_ pgx.Tx, q *businesssql.Queries) error {
+		if err := erased.apply(ctx, q); err != nil {
+			return err
+		}
 		if _, err := q.UpsertCustomersMV(ctx, arg); err != nil {
 			return err
 		}

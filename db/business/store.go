@@ -2,7 +2,8 @@
 // with its receipts and books, and the projection customers_mv.
 //
 // It hands out domain values only; rows and SQLSTATEs never leave db. Every exported method is one
-// transaction. The order of locks is fixed: campaign row, ledger rows by id, books by campaign id.
+// transaction. The order of locks is fixed: erased_addresses, campaign row, ledger rows by id, books by
+// campaign id.
 package business
 
 import (

@@ -189,7 +189,7 @@ func insertOf(c *customer.Customer) mastersql.InsertCustomerParams {
 
 func updateOf(c *customer.Customer) mastersql.UpdateCustomerParams {
 	return mastersql.UpdateCustomerParams{
-		CustomerID: c.ID, Name: c.Name, Phone: c.Phone, TotalSpend: c.TotalSpend,
+		CustomerID: c.ID, Name: c.Name, Email: c.Email, Phone: c.Phone, TotalSpend: c.TotalSpend,
 		TotalVisits: c.TotalVisits, TotalOrders: c.TotalOrders, LastOrderAt: c.LastOrderAt,
 		OpeningSpend: c.OpeningSpend, OpeningVisits: c.OpeningVisits, OpeningLastOrderAt: c.OpeningLastOrderAt,
 		Status: c.Status, Version: c.Version,

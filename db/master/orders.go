@@ -90,11 +90,15 @@ type orderLedger struct {
 	added   []*customer.Order
 }
 
-func readLedger(ctx context.Context, q *mastersql.Queries, posts []customer.PostedOrder) (*orderLedger, error) {
-	l := &orderLedger{
+func newLedger() *orderLedger {
+	return &orderLedger{
 		named: map[orderName]*customer.Order{}, stored: map[uuid.UUID]customer.OrderStatus{},
 		changed: map[uuid.UUID]*customer.Order{},
 	}
+}
+
+func readLedger(ctx context.Context, q *mastersql.Queries, posts []customer.PostedOrder) (*orderLedger, error) {
+	l := newLedger()
 	var arg mastersql.FindOrdersParams
 	for i := range posts {
 		if id := posts[i].Input.ExternalID; id != nil {
@@ -146,6 +150,11 @@ func (l *orderLedger) repost(e *entry, known *customer.Order, p customer.PostedO
 	if err != nil {
 		return err
 	}
+	return l.replace(e, known, next, delta, p.Traceparent)
+}
+
+// replace puts next in the place of known, and into the totals what that does to them.
+func (l *orderLedger) replace(e *entry, known *customer.Order, next customer.Order, delta int, traceparent string) error {
 	switch delta {
 	case 1:
 		if err := e.customer.Count(known.Amount, known.OrderedAt); err != nil {
@@ -155,7 +164,7 @@ func (l *orderLedger) repost(e *entry, known *customer.Order, p customer.PostedO
 		e.customer.Uncount(known.Amount)
 	}
 	if delta != 0 {
-		e.touch("stats_updated", p.Traceparent)
+		e.touch("stats_updated", traceparent)
 	}
 	*known = next
 	if _, ok := l.stored[known.ID]; ok {

@@ -28,9 +28,13 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 		return err
 	}
 	segments := campaign.NewSegments(on.business, on.business)
+	records := customer.NewRecords(on.customers, on.customers)
 	deps := api.Deps{
-		Customers: customer.NewService(publisher, on.customers, time.Now, log),
-		Segments:  segments,
+		Customers:    customer.NewService(publisher, on.customers, time.Now, log),
+		Records:      records,
+		Orders:       records,
+		Suppressions: campaign.NewSuppressions(on.business, campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())),
+		Segments:     segments,
 		Campaigns: campaign.NewService(campaign.Deps{
 			Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
 		}),

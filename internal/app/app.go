@@ -22,6 +22,7 @@ import (
 	"github.com/xencrm/xencrm/db/master"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
+	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/engine"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/failpoint"
@@ -34,7 +35,10 @@ var (
 	_ activities.MessageStore   = (*business.Store)(nil)
 	_ activities.BooksStore     = (*business.Store)(nil)
 	_ activities.AnswerRecorder = (*business.Recorder)(nil)
+	_ customer.RecordStore      = (*master.Store)(nil)
+	_ customer.OrderStore       = (*master.Store)(nil)
 	_ campaign.Store            = (*business.Store)(nil)
+	_ campaign.SuppressionStore = (*business.Store)(nil)
 	_ campaign.SegmentStore     = (*business.Store)(nil)
 	_ campaign.AudienceReader   = (*business.Store)(nil)
 	_ campaign.Dashboard        = (*business.Store)(nil)

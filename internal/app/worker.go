@@ -7,6 +7,7 @@ import (
 
 	"github.com/xencrm/xencrm/activities"
 	"github.com/xencrm/xencrm/db/business"
+	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
 	"github.com/xencrm/xencrm/internal/runner"
 	"github.com/xencrm/xencrm/internal/vendors/httpvendor"
@@ -36,8 +37,10 @@ func Worker(ctx context.Context, cfg config.Worker, log *slog.Logger) error {
 	store := business.New(pool)
 	answers := business.NewRecorder(store)
 	r.onClose(answers.Close)
+	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
 	acts := activities.New(activities.Deps{
-		Audience: store, Messages: store, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
+		UnsubscribeURL: links.Unsubscribe,
+		Audience:       store, Messages: store, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
 		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends,
 	})
 	w := worker.New(temporal, acts, worker.Options{MaxSends: cfg.MaxSends})

@@ -67,6 +67,7 @@ type Table struct {
 func House() Table {
 	leaves := []string{
 		"internal/errs", "internal/clock", "internal/runner", "internal/telemetry", "internal/batch", "internal/failpoint",
+		"internal/cursor",
 	}
 	domain := slices.Concat(leaves, []string{
 		"internal/segment", "internal/message", "internal/event", "internal/auth", "internal/vendor",
@@ -99,6 +100,7 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/runner", Leaf, low},
 		{"internal/telemetry", Leaf, low},
 		{"internal/batch", Leaf, low},
+		{"internal/cursor", Leaf, low},
 		{"internal/config", Leaf, low},
 		{"internal/failpoint", Leaf, low},
 

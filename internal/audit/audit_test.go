@@ -49,6 +49,20 @@ func TestGoldenWorldHolds(t *testing.T) {
 	require.NotContains(t, out.String(), "example.com")
 }
 
+// An erasure in both databases leaves everything true that can still be judged.
+func TestErasedCustomersHold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.erase(msgDelivered)
+	w.erase(msgExhausted)
+	// A later campaign has him in its audience, skipped and without a text.
+	w.erase(msgSkipped)
+	w.business(fmt.Sprintf("UPDATE communication_log SET message_text = '' WHERE communication_id = '%s'", message(msgSkipped)))
+	v := w.final()
+	require.Empty(t, v.Violations)
+	require.Equal(t, audit.Holds, v.Outcome)
+}
+
 // Each planted corruption gives exactly the invariants that it breaks.
 func TestPlantedCorruptions(t *testing.T) {
 	t.Parallel()
@@ -198,6 +212,33 @@ func TestPlantedCorruptions(t *testing.T) {
 			w.business("DELETE FROM delivery_receipts WHERE receipt_id = '" + receipt(msgDelivered) + "';" +
 				quarantine(`{"receipts":[{"receipt_id":"`+receipt(msgDelivered)+`"}]}`))
 		}, []string{"I13"}},
+		{"ErasedTextUnderALivingCustomersAddress", func(w *world) {
+			w.business(log(msgDelivered, "message_text = '[erased]'"))
+		}, []string{"I10'"}},
+		{"MessageErasedAndItsCustomerNot", func(w *world) {
+			w.business(log(msgDelivered, erasedText))
+		}, []string{"I25"}},
+		{"MessageLeftOutOfAnErasure", func(w *world) {
+			w.options.MasterURL = newMaster(w.t)
+			w.erase(msgDelivered)
+			w.business(log(msgDelivered, "message_text = '"+text(msgDelivered)+"'"))
+		}, []string{"I25"}},
+		{"EventLeftOutOfAnErasure", func(w *world) {
+			w.options.MasterURL = newMaster(w.t)
+			w.erase(msgDelivered)
+			w.master(`UPDATE outbox_events SET payload = '{"data":{"email":"1@example.com"}}' WHERE entity_id = '` + customer(msgDelivered) + `' AND entity_version = 2`)
+		}, []string{"I25"}},
+		{"NameLeftOutOfAnErasure", func(w *world) {
+			w.options.MasterURL = newMaster(w.t)
+			w.erase(msgDelivered)
+			w.master("UPDATE customers SET name = 'Asha' WHERE customer_id = '" + customer(msgDelivered) + "'")
+			w.business("UPDATE customers_mv SET name = 'Asha' WHERE customer_id = '" + customer(msgDelivered) + "'")
+		}, []string{"I25"}},
+		{"ErasedMessageDeliveredUnderAnotherRef", func(w *world) {
+			w.options.MasterURL = newMaster(w.t)
+			w.erase(msgSent)
+			w.business(log(msgSent, "vendor_ref = 'x'"))
+		}, []string{"I11"}},
 		{"CommitsMayBeLost", func(w *world) {
 			w.options.Skip = nil
 			w.business("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$")

@@ -89,6 +89,18 @@ func businessQueries() []query {
 			)
 			SELECT format('campaign %s is %s with %s', campaign_id, status, wrong) FROM judged WHERE wrong <> ''`},
 		{id: quarantineKnown, text: quarantined("business")},
+		{id: erasedWholly, text: erasedByHalf("customers_mv")},
+		// A message of after the erasure was skipped and has no text.
+		{id: erasedWholly, text: `
+			WITH j AS (
+				SELECT l.communication_id, l.customer_id, mv.email LIKE '%@erased.invalid' AS gone,
+				       l.customer_email = 'erased-' || l.customer_id || '@erased.invalid' AND l.customer_name = '[erased]'
+				       AND l.message_text IN ('[erased]', '') AS unreadable
+				FROM communication_log l JOIN customers_mv mv USING (customer_id)
+			)
+			SELECT CASE WHEN gone THEN format('message %s still tells of erased customer %s', communication_id, customer_id)
+			            ELSE format('message %s is erased, customer %s is not', communication_id, customer_id) END
+			FROM j WHERE gone <> unreadable`},
 	}
 }
 

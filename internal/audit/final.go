@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -116,7 +118,7 @@ func (e *evidence) judgeMessages(ctx context.Context, f *findings, business pgx.
 // judgeOutside looks at the broker and at Temporal.
 func (e *evidence) judgeOutside(ctx context.Context, f *findings, business pgx.Tx) error {
 	if e.broker != nil {
-		queues, err := e.broker.queues(ctx)
+		queues, err := e.attendedQueues(ctx)
 		if err != nil {
 			return err
 		}
@@ -135,6 +137,28 @@ func (e *evidence) judgeOutside(ctx context.Context, f *findings, business pgx.T
 	}
 	judgeWorkflows(f, campaigns, all)
 	return nil
+}
+
+// attendedQueues asks again while a queue has no consumer, until the wait is over: the broker's figures
+// lag behind a consumer that has just come back, and they may tell of its absence only now.
+func (e *evidence) attendedQueues(ctx context.Context) (map[string]queue, error) {
+	deadline := time.NewTimer(e.o.Wait)
+	defer deadline.Stop()
+	ticker := time.NewTicker(e.o.Poll)
+	defer ticker.Stop()
+	for {
+		queues, err := e.broker.queues(ctx)
+		if err != nil || !slices.ContainsFunc(ourQueues(), func(name string) bool { return queues[name].Consumers == 0 }) {
+			return queues, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-deadline.C:
+			return queues, nil
+		case <-ticker.C:
+		}
+	}
 }
 
 // anyID finds ids in whatever a quarantined message says.

@@ -26,6 +26,7 @@ const (
 	quarantineKnown = "I19"
 	nothingLeaks    = "I23"
 	settingsDurable = "I24"
+	erasedWholly    = "I25"
 )
 
 // Invariant is one promise.
@@ -56,6 +57,7 @@ func Invariants() []Invariant {
 		{quarantineKnown, "every quarantined message and dead letter is explained"},
 		{nothingLeaks, "no transaction is left open and no queue is without a consumer"},
 		{settingsDurable, "databases and queues are set to survive a crash"},
+		{erasedWholly, "nothing personal is left of an erased customer, and nobody is erased by half"},
 	}
 }
 

@@ -42,7 +42,19 @@ func masterQueries() []query {
 			              CASE WHEN parked_at IS NULL THEN 'not published' ELSE 'parked' END)
 			FROM outbox_events WHERE published_at IS NULL`},
 		{id: quarantineKnown, text: quarantined("master")},
+		{id: erasedWholly, text: erasedByHalf("customers")},
+		{id: erasedWholly, text: `
+			SELECT format('outbox row %s still tells of erased customer %s', o.id, c.customer_id)
+			FROM customers c JOIN outbox_events o ON o.entity_id = c.customer_id
+			WHERE c.email LIKE '%@erased.invalid' AND o.payload -> 'data' ->> 'email' <> c.email`},
 	}
+}
+
+// erasedByHalf lists customers who have the address of an erased one and are not erased otherwise.
+func erasedByHalf(table string) string {
+	return `SELECT format('customer %s is erased by half in ` + table + `', customer_id) FROM ` + table + `
+		WHERE email LIKE '%@erased.invalid' AND (email <> 'erased-' || customer_id || '@erased.invalid'
+		      OR name <> '[erased]' OR phone IS NOT NULL OR status <> 'INACTIVE')`
 }
 
 // quarantined lists what is in a quarantine and was not replayed.

@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,9 +15,6 @@ const calmPolls = 3
 type look struct {
 	// stuck says what still has to happen; nothing, when the system is at rest.
 	stuck []string
-	// unattended reports a queue without a consumer. That may pass, for the broker's figures lag behind a
-	// consumer that has just come back; if it does not, it is a finding and no reason to give no verdict.
-	unattended bool
 	// pulse changes with every write of the engine: numbers of the broker may be seconds old.
 	pulse string
 }
@@ -37,7 +33,7 @@ func awaitRest(ctx context.Context, o Options) ([]string, error) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case len(now.stuck) > 0 || now.unattended:
+		case len(now.stuck) > 0:
 			calm = 0
 		case calm > 0 && now.pulse != last.pulse:
 			calm = 1
@@ -52,9 +48,6 @@ func awaitRest(ctx context.Context, o Options) ([]string, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-deadline.C:
-			if len(last.stuck) == 0 && last.unattended {
-				return nil, nil
-			}
 			if len(last.stuck) == 0 {
 				last.stuck = []string{"the databases keep changing"}
 			}
@@ -152,7 +145,6 @@ func (e *evidence) deliveriesAtRest(ctx context.Context, l *look) error {
 			return err
 		}
 		l.stuck = append(l.stuck, busy(queues)...)
-		l.unattended = slices.ContainsFunc(ourQueues(), func(name string) bool { return queues[name].Consumers == 0 })
 	}
 	return nil
 }

@@ -190,6 +190,21 @@ func (w *world) message(n int, status, attempts, receiptStatus string) {
 	}
 }
 
+// erasedText is what the product puts in the place of what it erases from a message.
+const erasedText = "customer_email = 'erased-' || customer_id || '@erased.invalid', customer_name = '[erased]', message_text = '[erased]'"
+
+// erase erases the customer of a message everywhere.
+func (w *world) erase(n int) {
+	w.t.Helper()
+	const gone = " SET name = '[erased]', email = 'erased-' || customer_id || '@erased.invalid', phone = NULL, " +
+		"status = 'INACTIVE', version = 4 WHERE customer_id = '"
+	w.master("UPDATE customers" + gone + customer(n) + `';
+		INSERT INTO outbox_events (event_id, event_type, entity_id, entity_version, exchange, routing_key, payload, published_at)
+		VALUES (gen_random_uuid(), 'customer_mv_upsert', '` + customer(n) + `', 4, 'data_ingestion', 'customer_mv', '{}', now())`)
+	w.business("UPDATE customers_mv" + gone + customer(n) + "'; UPDATE communication_log SET " + erasedText +
+		" WHERE customer_id = '" + customer(n) + "'")
+}
+
 func (w *world) attempts(n int, attempts string) (answers int, wasAccepted bool) {
 	w.t.Helper()
 	var number int

@@ -126,6 +126,8 @@ type AudienceRequest struct {
 	Rules      segment.Rules
 	// Render gives the message of one customer; it must be a pure function of its argument.
 	Render func(message.Recipient) (string, error)
+	// UnsubscribeURL gives the link of one customer; nil makes messages without.
+	UnsubscribeURL func(customerID uuid.UUID) string
 	// PagedAbove decides the fan-out of a campaign that left it open.
 	PagedAbove int
 	// OnPage is told the number of rows stored so far, after each page.

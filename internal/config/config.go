@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -53,6 +54,13 @@ type Webhook struct {
 	WebhookSecret string `env:"XENCRM_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Secret that receipts are signed with (Standard Webhooks)."`
 }
 
+// Links are the links in messages: the worker makes them and the API reads them, so both are told the
+// same.
+type Links struct {
+	PublicURL  string `env:"XENCRM_PUBLIC_URL" placeholder:"https://…" help:"Address under which recipients reach the API; http://127.0.0.1:8080 in development."`
+	LinkSecret string `env:"XENCRM_LINK_SECRET" help:"Secret that signs the unsubscribe links of messages, 32 characters or more. A new one invalidates the links in messages that were sent."`
+}
+
 // API configures the HTTP door.
 type API struct {
 	Env
@@ -61,6 +69,7 @@ type API struct {
 	Rabbit
 	Temporal
 	Webhook
+	Links
 	Listen string `env:"XENCRM_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	Auth   string `env:"XENCRM_AUTH" default:"off" enum:"off" help:"Authentication; off listens on loopback only (${enum})."`
 	// BehindProxy lets a container listen on all its interfaces although authentication is off: what
@@ -73,10 +82,11 @@ type Worker struct {
 	Env
 	Business
 	Temporal
+	Links
 	VendorURL     string        `env:"VENDOR_URL" placeholder:"http://…" help:"Base URL of the message vendor."`
 	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
 	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
-	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"720" help:"Sends in flight in this process."`
+	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"1440" help:"Sends in flight in this process; twice what one campaign has in flight, so that none waits for a slot."`
 	PagedAbove    int           `env:"XENCRM_PAGED_ABOVE" default:"20000" help:"Campaigns that leave it open send pages above this many recipients."`
 	PageSize      int           `env:"XENCRM_PAGE_SIZE" default:"500" help:"Messages of one page, 1 to 500."`
 	DBConns       int32         `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
@@ -165,6 +175,15 @@ func (w Webhook) Secret() string {
 	return w.WebhookSecret
 }
 
+// devLinkSecret signs the links of development; production refuses it.
+const devLinkSecret = "development-only-link-secret-0123456789"
+
+// LinkKey gives the secret of links, or that of development.
+func (l Links) LinkKey() string { return cmp.Or(l.LinkSecret, devLinkSecret) }
+
+// LinkBase gives the public address, or where the API listens in development.
+func (l Links) LinkBase() string { return cmp.Or(l.PublicURL, "http://127.0.0.1:8080") }
+
 // Validate lists everything that is wrong at once, naming the variables.
 func (c API) Validate() error {
 	var p problems
@@ -175,6 +194,7 @@ func (c API) Validate() error {
 	p.hostPort("TEMPORAL_ADDRESS", c.TemporalAddress)
 	p.hostPort("XENCRM_LISTEN", c.Listen)
 	p.secret(c.Env, c.Webhook)
+	p.links(c.Env, c.Links)
 	if c.Auth == "off" {
 		if c.Production() {
 			p.add("XENCRM_AUTH=off is refused when XENCRM_ENV=production")
@@ -197,6 +217,7 @@ func (c Worker) Validate() error {
 	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
 	p.hostPort("TEMPORAL_ADDRESS", c.TemporalAddress)
 	p.httpURL("VENDOR_URL", c.VendorURL)
+	p.links(c.Env, c.Links)
 	if c.VendorTimeout <= 0 || c.VendorTimeout > 10*time.Second {
 		p.add("VENDOR_TIMEOUT=%s must be above 0 and at most 10s: the send activity has 15s in all", c.VendorTimeout)
 	}
@@ -316,6 +337,29 @@ func (p *problems) secret(e Env, w Webhook) {
 	}
 	if w.WebhookSecret != "" && !strings.HasPrefix(w.WebhookSecret, "whsec_") {
 		p.add("XENCRM_WEBHOOK_SECRET must begin with whsec_ (Standard Webhooks)")
+	}
+}
+
+// links must be such that recipients can follow them for years and nobody else can make them.
+func (p *problems) links(e Env, l Links) {
+	const minSecret, maxURL = 32, 200 // the bytes of SHA-256; a link with a token stays below 300
+	if l.LinkSecret != "" && len(l.LinkSecret) < minSecret {
+		p.add("XENCRM_LINK_SECRET must have %d characters or more", minSecret)
+	}
+	if l.PublicURL != "" {
+		p.httpURL("XENCRM_PUBLIC_URL", l.PublicURL)
+	}
+	if len(l.PublicURL) > maxURL || strings.ContainsAny(l.PublicURL, "?#") {
+		p.add("XENCRM_PUBLIC_URL must have at most %d characters and no query", maxURL)
+	}
+	if !e.Production() {
+		return
+	}
+	if l.LinkSecret == "" || l.LinkSecret == devLinkSecret {
+		p.add("XENCRM_LINK_SECRET must be set to a secret of your own when XENCRM_ENV=production")
+	}
+	if !strings.HasPrefix(l.PublicURL, "https://") {
+		p.add("XENCRM_PUBLIC_URL must be https://… when XENCRM_ENV=production: mail programs call nothing else")
 	}
 }
 

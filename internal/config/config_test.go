@@ -37,6 +37,16 @@ func TestAPI(t *testing.T) {
 		{"OpenToTheNetworkWithoutAuth", func(c *config.API) { c.Listen = "0.0.0.0:8080" }, "only loopback"},
 		{"ProductionWithoutAuth", func(c *config.API) { c.Environment = "production" }, "XENCRM_AUTH=off is refused"},
 		{"ProductionWithoutSecret", func(c *config.API) { c.Environment = "production" }, "XENCRM_WEBHOOK_SECRET must be set"},
+		{"ShortLinkSecret", func(c *config.API) { c.LinkSecret = "hunter2" }, "XENCRM_LINK_SECRET must have 32"},
+		{"PublicURLOfAnotherScheme", func(c *config.API) { c.PublicURL = "ftp://crm" }, "XENCRM_PUBLIC_URL must be http"},
+		{"PublicURLWithAQuery", func(c *config.API) { c.PublicURL = "https://crm.shop.in?x=1" }, "no query"},
+		{"ProductionWithoutLinkSecret", func(c *config.API) { c.Environment = "production" }, "XENCRM_LINK_SECRET must be set"},
+		{"ProductionWithTheDevelopmentLinkSecret", func(c *config.API) {
+			c.Environment, c.LinkSecret = "production", config.Links{}.LinkKey()
+		}, "XENCRM_LINK_SECRET must be set"},
+		{"ProductionWithoutHTTPS", func(c *config.API) {
+			c.Environment, c.PublicURL = "production", "http://crm.shop.in"
+		}, "XENCRM_PUBLIC_URL must be https"},
 		{"SecretOfAnotherKind", func(c *config.API) { c.WebhookSecret = "hunter2" }, "must begin with whsec_"},
 	}
 	for _, tt := range tests {
@@ -73,6 +83,9 @@ func TestWorker(t *testing.T) {
 		Business: validAPI().Business, Temporal: validAPI().Temporal, VendorURL: "http://127.0.0.1:8090",
 		VendorTimeout: 5 * time.Second, MaxSends: 1, PagedAbove: 1, PageSize: 1, DBConns: 1,
 	}
+	require.NoError(t, good.Validate())
+	good.Environment, good.PublicURL = "production", "https://crm.shop.in"
+	good.LinkSecret = "a-secret-of-thirty-two-characters"
 	require.NoError(t, good.Validate())
 	bad := good
 	bad.VendorURL, bad.VendorTimeout, bad.MaxSends, bad.PageSize = "ftp://x", time.Minute, 0, 501

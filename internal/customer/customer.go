@@ -29,6 +29,8 @@ type Customer struct {
 	LastOrderAt        *time.Time
 
 	staleLatest bool
+	// erasedAddress is set by Erase, for the event.
+	erasedAddress []byte
 }
 
 // New makes the customer that a first post describes; the reference's defaults stand for what it
@@ -102,7 +104,7 @@ func (c *Customer) Event(operation string) event.CustomerMV {
 	return event.CustomerMV{
 		CustomerID: c.ID, Version: c.Version, Name: c.Name, Email: c.Email, Phone: c.Phone,
 		TotalSpend: c.TotalSpend, TotalVisits: c.TotalVisits, TotalOrders: c.TotalOrders,
-		LastOrderAt: c.LastOrderAt, Status: c.Status, Operation: operation,
+		LastOrderAt: c.LastOrderAt, Status: c.Status, Operation: operation, ErasedAddress: c.erasedAddress,
 	}
 }
 

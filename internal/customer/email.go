@@ -3,7 +3,20 @@ package customer
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/xencrm/xencrm/internal/errs"
 )
+
+// ParseEmail gives an address as it is stored, trimmed and in lower case. One that no mail can reach is
+// errs.Invalid with the pointer.
+func ParseEmail(pointer, raw string) (string, error) {
+	email := strings.ToLower(trim(raw))
+	if !validEmail(email) {
+		const text = "must be a valid email"
+		return "", errs.InvalidFields("email "+text, []errs.Field{{Pointer: pointer, Message: text}})
+	}
+	return email, nil
+}
 
 // email reads a required address: trimmed, lower-cased, and one that mail can reach.
 func (o *object) email(field string) string {

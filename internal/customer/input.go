@@ -14,6 +14,9 @@ const (
 	StatusInactive = "INACTIVE"
 )
 
+// maxName is the width of the column.
+const maxName = 255
+
 // Input is a posted customer, normalised. A nil field was not named (D40).
 type Input struct {
 	Name        string
@@ -43,8 +46,7 @@ func ParseInput(raw []byte, s Strictness) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	const longestName = 255
-	name, _ := o.shortText("name", true, longestName)
+	name, _ := o.shortText("name", true, maxName)
 	in := Input{
 		Name: name, Email: o.email("email"), Phone: o.phone("phone"),
 		TotalSpend:  o.money("total_spend", false, decimal.Zero, maxSpend),

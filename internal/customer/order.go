@@ -65,6 +65,15 @@ func (o *Order) Repost(customerID uuid.UUID, in OrderInput) (int, error) {
 	return o.counts() - before, nil
 }
 
+// Move gives the order a later status and what that does to the totals; see Repost. An earlier one is
+// errs.Conflict.
+func (o *Order) Move(to OrderStatus) (int, error) {
+	if to.rank() < o.Status.rank() {
+		return 0, errs.Errorf(errs.Conflict, "the order is %s and cannot become %s", o.Status, to)
+	}
+	return o.Repost(o.CustomerID, OrderInput{Amount: o.Amount, Status: to})
+}
+
 // counts gives 1 for an order that counts towards the totals, else 0.
 func (o *Order) counts() int {
 	if o.Status == OrderCompleted {

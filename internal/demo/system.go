@@ -131,7 +131,7 @@ func (s *System) environment() map[string]string {
 		"CUSTOMER_DATABASE_URL": s.Stack.MasterURL, "CAMPAIGN_DATABASE_URL": s.Stack.BusinessURL,
 		"RABBITMQ_URL": s.Stack.RabbitURL, "TEMPORAL_ADDRESS": s.Stack.TemporalAddress,
 		"VENDOR_URL": s.Vendor, "XENCRM_LISTEN": hostOf(s.API), "VENDOR_LISTEN": hostOf(s.Vendor),
-		"XENCRM_WEBHOOK_SECRET": s.secret, "VENDOR_RECEIPT_URL": s.API + "/receipts",
+		"XENCRM_WEBHOOK_SECRET": s.secret, "VENDOR_RECEIPT_URL": s.API + "/receipts", "XENCRM_PUBLIC_URL": s.API,
 		"VENDOR_LEDGER": filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
 		"VENDOR_SEED":   strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": "off", "XENCRM_ENV": "development",
 	}

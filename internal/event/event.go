@@ -75,6 +75,10 @@ type CustomerMV struct {
 	LastOrderAt *time.Time      `json:"last_order_at"`
 	Status      string          `json:"status"`
 	Operation   string          `json:"operation"`
+	// ErasedAddress is set in the one event that tells of an erasure: the SHA-256 of the address that
+	// the customer had, in lower case. Whoever keeps something personal of the customer erases it, also
+	// when a newer version has come before this one.
+	ErasedAddress []byte `json:"erased_address_sha256,omitempty"`
 }
 
 // DeliveryResponse statuses of a Receipt, as the reference names them.

@@ -40,6 +40,10 @@ func TestWireShapes(t *testing.T) {
 			CustomerID: id, Version: 7, Name: "Asha", Email: "a@x.com", TotalSpend: decimal.New(1050, -2), TotalVisits: 3, TotalOrders: 2,
 			LastOrderAt: &at, Status: "ACTIVE", Operation: "updated",
 		},
+		"customer_mv_erased": event.CustomerMV{
+			CustomerID: id, Version: 8, Name: "[erased]", Email: "erased-" + id.String() + "@erased.invalid", Status: "INACTIVE",
+			Operation: "erased", ErasedAddress: []byte(strings.Repeat("h", 32)),
+		},
 		"receipts": event.ReceiptBatch{SchemaVersion: 1, Receipts: []event.Receipt{{
 			ReceiptID: &id, CommunicationID: id, AttemptNumber: 1, ProcessedAt: at,
 			Response: event.DeliveryResponse{Status: event.ResponseFailed, ErrorCode: new("EMAIL_BOUNCED"), FailedAt: &at},

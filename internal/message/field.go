@@ -15,6 +15,8 @@ type Recipient struct {
 	Name, Email              *string
 	TotalSpend               *decimal.Decimal
 	TotalOrders, TotalVisits *int32
+	// UnsubscribeURL makes the link; it is called only when the template has it.
+	UnsubscribeURL func() string
 }
 
 // Field describes one field to people and to programs (console, OpenAPI document, MCP tools).
@@ -58,7 +60,22 @@ func fields() []field {
 			func(r Recipient) *int32 { return r.TotalOrders }),
 		countField(Field{"total_visits", "Number of visits.", "12", "0"},
 			func(r Recipient) *int32 { return r.TotalVisits }),
+		linkField(Field{
+			"unsubscribe_url", "Link with which the customer unsubscribes; every customer has another.",
+			"https://crm.example.com/u/AQGX5bUqkHpkijw6XvLEOhE", "",
+		}),
 	}
+}
+
+func linkField(about Field) field {
+	given := func(r Recipient) bool { return r.UnsubscribeURL != nil }
+	text := func(r Recipient) string {
+		if given(r) {
+			return r.UnsubscribeURL()
+		}
+		return about.Fallback
+	}
+	return field{Field: about, given: given, text: text, value: func(r Recipient) any { return text(r) }}
 }
 
 func textField(about Field, get func(Recipient) *string) field {

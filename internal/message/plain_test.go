@@ -15,7 +15,7 @@ func TestPlainTemplatesRenderAsLiquid(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		parts := rapid.SliceOfN(rapid.SampledFrom([]string{
-			"{{name}}", "{{ email }}", "{name}", "{{total_spend}}", "{{  total_orders}}", "{total_visits}",
+			"{{name}}", "{{ email }}", "{name}", "{{total_spend}}", "{{  total_orders}}", "{total_visits}", "{unsubscribe_url}",
 			" ", "\n", "{", "}", "{foo}", "Hi ", "é", "%", "-",
 		}), 1, 12).Draw(t, "parts")
 		template, err := Parse(strings.Join(parts, "") + "x")
@@ -38,11 +38,12 @@ func recipientGenerator() *rapid.Generator[Recipient] {
 	texts := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "{{email}}", "A$&B", " ", "a\x00\xff"}))
 	return rapid.Custom(func(t *rapid.T) Recipient {
 		return Recipient{
-			Name:        rapid.Ptr(texts, true).Draw(t, "name"),
-			Email:       rapid.Ptr(texts, true).Draw(t, "email"),
-			TotalSpend:  rapid.Ptr(amounts(), true).Draw(t, "spend"),
-			TotalOrders: rapid.Ptr(rapid.Int32(), true).Draw(t, "orders"),
-			TotalVisits: rapid.Ptr(rapid.Int32(), true).Draw(t, "visits"),
+			Name:           rapid.Ptr(texts, true).Draw(t, "name"),
+			Email:          rapid.Ptr(texts, true).Draw(t, "email"),
+			TotalSpend:     rapid.Ptr(amounts(), true).Draw(t, "spend"),
+			TotalOrders:    rapid.Ptr(rapid.Int32(), true).Draw(t, "orders"),
+			TotalVisits:    rapid.Ptr(rapid.Int32(), true).Draw(t, "visits"),
+			UnsubscribeURL: rapid.SampledFrom([]func() string{nil, func() string { return "https://x.in/u/a" }}).Draw(t, "link"),
 		}
 	})
 }

@@ -18,6 +18,7 @@ func person(name, email, spend string, orders, visits int32) message.Recipient {
 	amount := decimal.RequireFromString(spend)
 	return message.Recipient{
 		Name: &name, Email: &email, TotalSpend: &amount, TotalOrders: &orders, TotalVisits: &visits,
+		UnsubscribeURL: func() string { return "https://crm.example.com/u/AQGX5bUqkHpkijw6XvLEOhE" },
 	}
 }
 
@@ -48,6 +49,10 @@ func TestRender(t *testing.T) {
 		{
 			"M9FallsBackAsTheReferenceDoes", "{{name}}|{{email}}|{{total_spend}}|{{total_orders}}|{{total_visits}}",
 			nobody, "Customer||₹0|0|0",
+		},
+		{
+			"LinksToUnsubscribe", "{unsubscribe_url}|{{ unsubscribe_url }}|{% if unsubscribe_url %}{{ unsubscribe_url | size }}{% endif %}",
+			asha(), "https://crm.example.com/u/AQGX5bUqkHpkijw6XvLEOhE|https://crm.example.com/u/AQGX5bUqkHpkijw6XvLEOhE|49",
 		},
 		{"TakesAnEmptyNameForNone", "{{ name }}", few, "Customer"},
 		{"AllowsSpaces", "Hi {{  name  }}!", asha(), "Hi Asha Rao!"},

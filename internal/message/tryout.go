@@ -31,6 +31,8 @@ func recipient(name, email, spend string, orders, visits int32) Recipient {
 	amount := decimal.RequireFromString(spend)
 	return Recipient{
 		Name: &name, Email: &email, TotalSpend: &amount, TotalOrders: &orders, TotalVisits: &visits,
+		// As long as the longest: a public address of 200 characters and a token of 87.
+		UnsubscribeURL: func() string { return "https://" + strings.Repeat("u", 279) },
 	}
 }
 

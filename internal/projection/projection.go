@@ -7,6 +7,7 @@ package projection
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -83,6 +84,8 @@ func check(v *event.CustomerMV) error {
 		return errs.Errorf(errs.Invalid, "name, email or status is missing or too long")
 	case v.Phone != nil && !fits(*v.Phone, maxPhone):
 		return errs.Errorf(errs.Invalid, "phone is empty or too long")
+	case v.ErasedAddress != nil && len(v.ErasedAddress) != sha256.Size:
+		return errs.Errorf(errs.Invalid, "erased_address_sha256 is not a SHA-256")
 	case v.TotalSpend.Exponent() > maxDigits || v.TotalSpend.Exponent() < -maxDigits || v.TotalSpend.Abs().GreaterThan(maxSpend()):
 		return errs.Errorf(errs.Invalid, "total_spend is out of range")
 	case v.LastOrderAt != nil && v.LastOrderAt.Year() < 1:

@@ -33,6 +33,8 @@ func TestParse(t *testing.T) {
 	require.Equal(t, "12.5", v.TotalSpend.String())
 	for name, change := range map[string][2]string{
 		"NoVersion": {`"version":3`, `"version":0`}, "NoName": {`"A"`, `""`}, "NUL": {`"A"`, `"\u0000"`},
+		"ShortHash": {`"more":1`, `"erased_address_sha256":"AAAA"`}, "HashThatIsNone": {`"more":1`, `"erased_address_sha256":"%"`},
+		"EmptyHash": {`"more":1`, `"erased_address_sha256":""`},
 		"LongEmail": {`a@x.com`, strings.Repeat("x", 256)}, "LongStatus": {`ACTIVE`, strings.Repeat("x", 21)},
 		"EmptyPhone": {`null`, `""`}, "HugeSpend": {`12.50`, `1e999999999`}, "TinySpend": {`12.50`, `1e-999999999`},
 		"SpendOverflow": {`12.50`, `10000000000`}, "VisitsOverflow": {`"total_visits":2`, `"total_visits":2147483648`},

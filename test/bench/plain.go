@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +20,8 @@ const plainConnections = 100
 // plainLoop posts as many messages to the same vendor from a loop, and keeps nothing of it: no ledger, no
 // retries, no receipts. It is what the guarantees cost. It must be the last scenario of a run, for the
 // vendor is told to hold its receipts back.
-func (b *bench) plainLoop(ctx context.Context) (map[string]float64, error) {
-	if err := b.holdReceipts(ctx); err != nil {
+func (b *bench) plainLoop(ctx context.Context) (figures, error) {
+	if err := b.vendor(ctx, map[string]any{"hold_receipts": true}); err != nil {
 		return nil, err
 	}
 	client, err := httpvendor.New(httpvendor.Config{BaseURL: b.system.Vendor, MaxIdleConns: plainConnections})
@@ -49,7 +47,7 @@ func (b *bench) plainLoop(ctx context.Context) (map[string]float64, error) {
 	if n := unanswered.Load(); n > 0 {
 		return nil, fmt.Errorf("the vendor gave no answer to %d messages", n)
 	}
-	return map[string]float64{"per_s": float64(b.paged) / took.Seconds()}, ctx.Err()
+	return figures{"per_s": float64(b.paged) / took.Seconds()}, ctx.Err()
 }
 
 func plainMessage(campaign string, i int64) vendor.Request {
@@ -60,21 +58,4 @@ func plainMessage(campaign string, i int64) vendor.Request {
 		Body:         fmt.Sprintf("Hi Customer %d, you have spent %d with us", i, i%9999),
 		CampaignName: "bench", CampaignType: "PROMOTIONAL", Attempt: 1, MaxAttempts: 3,
 	}
-}
-
-func (b *bench) holdReceipts(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, b.system.Vendor+"/admin/faults", strings.NewReader(`{"hold_receipts":true}`))
-	if err != nil {
-		return err
-	}
-	client := http.Client{Timeout: time.Minute}
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }() // nothing of it is read
-	if res.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("hold receipts: status %d", res.StatusCode)
-	}
-	return nil
 }

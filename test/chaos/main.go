@@ -32,7 +32,7 @@ type options struct {
 	Seed       uint64 `env:"SEED" help:"Repeats a run; a random one is chosen and printed."`
 	Recipients int    `default:"200" help:"Recipients of each campaign."`
 	Only       string `placeholder:"regexp" help:"Only faults whose name matches."`
-	Part       string `default:"1/1" help:"k/n: only every n-th fault, from the k-th, so that n runs side by side share the work."`
+	Part       string `default:"1/1" help:"k/n: only every n-th fault and mutant, from the k-th, so that n runs side by side share the work."`
 	Dir        string `default:".dev/chaos" help:"Where servers, logs and bundles are kept."`
 
 	dir      string
@@ -153,14 +153,18 @@ func (o options) choose(ctx context.Context, w *world, report *report, pick sele
 	if err := o.round(ctx, w, quiet, 0, report); err != nil {
 		return nil, err
 	}
-	all := pick(o, func(point string) int { return w.hits(roundKey(quiet, 0), point) })
-	var mine []fault
-	for i, f := range all {
+	return share(o, pick(o, func(point string) int { return w.hits(roundKey(quiet, 0), point) })), nil
+}
+
+// share is this run's part of all.
+func share[T any](o options, all []T) []T {
+	var mine []T
+	for i, one := range all {
 		if i%o.of == o.part-1 {
-			mine = append(mine, f)
+			mine = append(mine, one)
 		}
 	}
-	return mine, nil
+	return mine
 }
 
 // maxTries is how often a round is repeated whose fault did not strike.

@@ -39,7 +39,7 @@ const mutantTries = 3
 // mutants builds each mutant and runs it until it is caught.
 func (o options) mutants(ctx context.Context) error {
 	var missed []string
-	chosen := slices.DeleteFunc(mutations(), func(m mutation) bool { return !o.only.MatchString("mutant/" + m.name) })
+	chosen := share(o, slices.DeleteFunc(mutations(), func(m mutation) bool { return !o.only.MatchString("mutant/" + m.name) }))
 	for i, m := range chosen {
 		fmt.Printf("%3d/%d mutant/%-40s ", i+1, len(chosen), m.name)
 		caught, err := o.hunt(ctx, m)
@@ -114,6 +114,10 @@ func (m mutation) foundBy(v verdict) string {
 
 // named finds a fault by its name, as it is printed. Those at crash points carry their own number.
 func (o options) named(name string) (fault, bool) {
+	if plain, ok := strings.CutSuffix(name, pagedSuffix); ok {
+		f, ok := o.named(plain)
+		return f.paged(), ok
+	}
 	switch name {
 	case "no fault":
 		return fault{name: name}, true

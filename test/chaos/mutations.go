@@ -93,10 +93,15 @@ func sendMistakes() []mutation {
 	return []mutation{
 		{
 			name: "key-per-attempt", why: "the vendor cannot tell a repeat from a new message",
-			edits: []edit{{
-				file, "IdempotencyKey: key, CommunicationID: key,",
-				"IdempotencyKey: key + start.Format(\"150405.000000\"), CommunicationID: key,",
-			}},
+			edits: []edit{
+				{
+					file, "IdempotencyKey: key, CommunicationID: key,",
+					"IdempotencyKey: key + start.Format(\"150405.000000\"), CommunicationID: key,",
+				},
+				// Whoever makes new keys counts attempts himself: to the vendor each one is the first.
+				{file, "res.VendorRef, res.Answer", "res.VendorRef, 0"},
+				{file, "verr.Text, verr.Answer", "verr.Text, 0"},
+			},
 			under: []string{"vendor/drops-after/send-50", "lost/send.after_http@20"},
 			by:    []string{"I10", "I10'", "I11", "oracle"},
 		},
@@ -176,7 +181,7 @@ func workflowMistakes() []mutation {
 			name: "close-with-sends-in-flight", why: "a campaign is closed while messages are under way",
 			edits: []edit{
 				{
-					"workflows/lane.go", "		if l.inFlight == 0 && (l.stopping(ctx) || l.outOfRange) {\n",
+					"workflows/lane.go", "		if l.inFlight == 0 && (l.stopping(ctx) || l.outOfRange || l.abandoned(ctx)) {\n",
 					"		if l.stopping(ctx) || l.outOfRange {\n",
 				},
 				{"workflows/options.go", "sendPasses = 3", "sendPasses = 1"},

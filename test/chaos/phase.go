@@ -101,8 +101,10 @@ func (r *round) ended(ctx context.Context, number int) error {
 	var status, books string
 	err := poll(ctx, func() (bool, error) {
 		var over bool
-		err := r.w.businessDB.QueryRow(ctx, `SELECT c.status IN ('COMPLETED', 'CANCELLED', 'FAILED') AND c.round >= $2, c.status, to_json(s)::text
-			FROM campaigns c JOIN campaign_stats s USING (campaign_id) WHERE c.campaign_id = $1`, r.campaignID(), number).Scan(&over, &status, &books)
+		err := r.w.businessDB.QueryRow(ctx, `SELECT c.status IN ('COMPLETED', 'CANCELLED', 'FAILED') AND c.round >= $2,
+				c.status, to_json(s)::text
+			FROM campaigns c JOIN campaign_stats s USING (campaign_id) WHERE c.campaign_id = $1`,
+			r.campaignID(), number).Scan(&over, &status, &books)
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}

@@ -35,8 +35,41 @@ func full(o options, counted func(string) int) []fault {
 		}
 	}
 	all = append(all, deletions()...)
-	return o.pick(append(all, compounds()...))
+	all = append(all, compounds()...)
+	return o.pick(append(all, pagedToo(all)...))
 }
+
+// pagedToo are the faults that concern sends, for a paged campaign: of the infrastructure in the middle.
+func pagedToo(all []fault) []fault {
+	var out []fault
+	for _, f := range all {
+		part, rest, _ := strings.Cut(f.name, "/")
+		concerns := part == "compound" && f.name != "compound/edit-kill-cancel-late-receipts"
+		switch part {
+		case "crash", "lost":
+			concerns = strings.HasPrefix(rest, "send.") || strings.HasPrefix(rest, "vendor")
+		case "worker", "vendor", "postgres-business", "temporal":
+			concerns = strings.HasSuffix(rest, "/"+string(send50))
+		}
+		if concerns {
+			out = append(out, f.paged())
+		}
+	}
+	return out
+}
+
+// paged is the fault in a paged campaign.
+func (f fault) paged() fault {
+	f.name += pagedSuffix
+	f.work.paged = true
+	if again := f.again; again != nil {
+		f.again = func() fault { return again().paged() }
+	}
+	return f
+}
+
+// pagedSuffix marks a fault that strikes a paged campaign.
+const pagedSuffix = "+paged"
 
 // smoke is a sample of the same, drawn with the seed: crash points of every role, lost answers on every
 // line, faults of different parts in different phases.
@@ -66,7 +99,13 @@ func smoke(o options, counted func(string) int) []fault {
 	}
 	chosen := draw(r, byRole, smokeCrashes)
 	chosen = append(chosen, draw(r, lost, smokeLost)...)
-	return o.pick(append(chosen, draw(r, infra, smokeInfra)...))
+	chosen = append(chosen, draw(r, infra, smokeInfra)...)
+	for i, f := range chosen {
+		if f.work.steer == steerNot && r.IntN(2) == 0 {
+			chosen[i] = f.paged()
+		}
+	}
+	return o.pick(chosen)
 }
 
 func random(seed uint64) *rand.Rand {

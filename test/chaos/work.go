@@ -23,6 +23,8 @@ type work struct {
 	startLate bool
 	// holdReceipts keeps the vendor's receipts back until the fault is over.
 	holdReceipts bool
+	// paged sends the first attempts page by page.
+	paged bool
 	// slow paces the campaign so that a fault meant for its middle lands there.
 	slow bool
 }
@@ -173,7 +175,10 @@ func (r *round) ingest(ctx context.Context) error {
 func (r *round) launch(ctx context.Context) error {
 	body := map[string]any{
 		"name": r.key, "segment_id": r.w.segment, "created_by": "chaos", "rate": rate,
-		"message_template": "Hi {{ name }}, you have spent {{ total_spend }} with us",
+		"message_template": "Hi {{ name }}, you have spent {{ total_spend }} with us", "fan_out": "per_customer",
+	}
+	if r.work.paged {
+		body["fan_out"] = "paged"
 	}
 	if r.work.slow {
 		body["rate"] = slowRate

@@ -175,6 +175,7 @@ func (w *world) openLines(context.Context) error {
 		"VENDOR_URL": "http://" + l.vendor.Addr(), "VENDOR_RECEIPT_URL": "http://" + l.receipts.Addr() + "/receipts",
 		"XENCRM_LISTEN": api, "VENDOR_LISTEN": vendor, "VENDOR_LEDGER": w.ledger(), "XENCRM_FAILPOINTS": w.failpoints,
 		"VENDOR_SEED": strconv.FormatUint(w.seed, 10), "XENCRM_AUTH": "off", "XENCRM_ENV": "development",
+		"XENCRM_PAGE_SIZE": "50", // four pages of a paged campaign of 200
 		// A vendor without latency: the faults are what takes time here.
 		"VENDOR_LATENCY_MIN": "0s", "VENDOR_LATENCY_MAX": "5ms", "VENDOR_RETRY_AFTER": "0s",
 		"VENDOR_RECEIPT_MIN": "0s", "VENDOR_RECEIPT_MAX": "20ms", "VENDOR_RECEIPT_COPIES": "2", "VENDOR_RECEIPT_SHUFFLE": "true",

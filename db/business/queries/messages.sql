@@ -1,8 +1,12 @@
 -- name: LoadMessages :many
+-- Suppressed since the audience was resolved: by address, or because the customer was erased.
 SELECT l.communication_id, l.customer_id, l.seq, l.customer_email, l.customer_name, l.message_text,
-       l.status, l.attempts, l.max_attempts, (s.email IS NOT NULL)::boolean AS suppressed
+       l.status, l.attempts, l.max_attempts, 
+       (s.email IS NOT NULL OR e.address_sha256 IS NOT NULL
+        OR l.customer_email LIKE '%@erased.invalid')::boolean AS suppressed
 FROM communication_log l
 LEFT JOIN suppressions s ON s.email = lower(l.customer_email)
+LEFT JOIN erased_addresses e ON e.address_sha256 = sha256(convert_to(lower(l.customer_email), 'UTF8'))
 WHERE l.campaign_id = @campaign_id AND l.seq BETWEEN @first_seq AND @last_seq
 ORDER BY l.seq;
 

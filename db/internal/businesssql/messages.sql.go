@@ -182,9 +182,12 @@ func (q *Queries) ListPendingSeqs(ctx context.Context, arg ListPendingSeqsParams
 
 const loadMessages = `-- name: LoadMessages :many
 SELECT l.communication_id, l.customer_id, l.seq, l.customer_email, l.customer_name, l.message_text,
-       l.status, l.attempts, l.max_attempts, (s.email IS NOT NULL)::boolean AS suppressed
+       l.status, l.attempts, l.max_attempts, 
+       (s.email IS NOT NULL OR e.address_sha256 IS NOT NULL
+        OR l.customer_email LIKE '%@erased.invalid')::boolean AS suppressed
 FROM communication_log l
 LEFT JOIN suppressions s ON s.email = lower(l.customer_email)
+LEFT JOIN erased_addresses e ON e.address_sha256 = sha256(convert_to(lower(l.customer_email), 'UTF8'))
 WHERE l.campaign_id = $1 AND l.seq BETWEEN $2 AND $3
 ORDER BY l.seq
 `
@@ -208,6 +211,7 @@ type LoadMessagesRow struct {
 	Suppressed      bool
 }
 
+// Suppressed since the audience was resolved: by address, or because the customer was erased.
 func (q *Queries) LoadMessages(ctx context.Context, arg LoadMessagesParams) ([]LoadMessagesRow, error) {
 	rows, err := q.db.Query(ctx, loadMessages, arg.CampaignID, arg.FirstSeq, arg.LastSeq)
 	if err != nil {

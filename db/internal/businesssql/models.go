@@ -114,6 +114,11 @@ type DeliveryReceipt struct {
 	Processed       bool
 }
 
+type ErasedAddress struct {
+	AddressSha256 []byte
+	CreatedAt     time.Time
+}
+
 type Quarantine struct {
 	QuarantineID uuid.UUID
 	Queue        string

@@ -350,11 +350,11 @@ func (b *InsertWaitingOrderBatchResults) Close() error {
 
 const updateCustomer = `-- name: UpdateCustomer :batchexec
 UPDATE customers
-SET name = $1, phone = $2, total_spend = $3, total_visits = $4,
-    total_orders = $5, last_order_at = $6, opening_spend = $7,
-    opening_visits = $8, opening_last_order_at = $9,
-    status = $10, version = $11, updated_at = now()
-WHERE customer_id = $12
+SET name = $1, email = $2, phone = $3, total_spend = $4, total_visits = $5,
+    total_orders = $6, last_order_at = $7, opening_spend = $8,
+    opening_visits = $9, opening_last_order_at = $10,
+    status = $11, version = $12, updated_at = now()
+WHERE customer_id = $13
 `
 
 type UpdateCustomerBatchResults struct {
@@ -365,6 +365,7 @@ type UpdateCustomerBatchResults struct {
 
 type UpdateCustomerParams struct {
 	Name               string
+	Email              string
 	Phone              *string
 	TotalSpend         decimal.Decimal
 	TotalVisits        int32
@@ -383,6 +384,7 @@ func (q *Queries) UpdateCustomer(ctx context.Context, arg []UpdateCustomerParams
 	for _, a := range arg {
 		vals := []interface{}{
 			a.Name,
+			a.Email,
 			a.Phone,
 			a.TotalSpend,
 			a.TotalVisits,

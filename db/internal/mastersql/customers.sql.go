@@ -24,6 +24,299 @@ func (q *Queries) CustomerExists(ctx context.Context, email string) (bool, error
 	return exists, err
 }
 
+const getCustomer = `-- name: GetCustomer :one
+SELECT customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at, opening_spend, opening_visits, opening_last_order_at, status, version, created_at, updated_at FROM customers WHERE customer_id = $1
+`
+
+func (q *Queries) GetCustomer(ctx context.Context, customerID uuid.UUID) (Customer, error) {
+	row := q.db.QueryRow(ctx, getCustomer, customerID)
+	var i Customer
+	err := row.Scan(
+		&i.CustomerID,
+		&i.Name,
+		&i.Email,
+		&i.Phone,
+		&i.TotalSpend,
+		&i.TotalVisits,
+		&i.TotalOrders,
+		&i.LastOrderAt,
+		&i.OpeningSpend,
+		&i.OpeningVisits,
+		&i.OpeningLastOrderAt,
+		&i.Status,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const listCustomersByEmail = `-- name: ListCustomersByEmail :many
+SELECT customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at, opening_spend, opening_visits, opening_last_order_at, status, version, created_at, updated_at FROM customers
+WHERE email COLLATE "C" > $1::text
+  AND ($2::text = '' OR status = $2)
+  AND ($3::text = ''
+       OR (email COLLATE "C" >= lower($3) AND email COLLATE "C" < lower($3) || chr(1114111))
+       OR (lower(name) COLLATE "C" >= lower($3) AND lower(name) COLLATE "C" < lower($3) || chr(1114111)))
+ORDER BY email COLLATE "C"
+LIMIT $4::int
+`
+
+type ListCustomersByEmailParams struct {
+	AfterKey string
+	Status   string
+	Prefix   string
+	N        int32
+}
+
+func (q *Queries) ListCustomersByEmail(ctx context.Context, arg ListCustomersByEmailParams) ([]Customer, error) {
+	rows, err := q.db.Query(ctx, listCustomersByEmail,
+		arg.AfterKey,
+		arg.Status,
+		arg.Prefix,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Customer{}
+	for rows.Next() {
+		var i Customer
+		if err := rows.Scan(
+			&i.CustomerID,
+			&i.Name,
+			&i.Email,
+			&i.Phone,
+			&i.TotalSpend,
+			&i.TotalVisits,
+			&i.TotalOrders,
+			&i.LastOrderAt,
+			&i.OpeningSpend,
+			&i.OpeningVisits,
+			&i.OpeningLastOrderAt,
+			&i.Status,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listCustomersByName = `-- name: ListCustomersByName :many
+SELECT customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at, opening_spend, opening_visits, opening_last_order_at, status, version, created_at, updated_at FROM customers
+WHERE (lower(name) COLLATE "C", customer_id) > (lower($1::text), $2::uuid)
+  AND ($3::text = '' OR status = $3)
+  AND ($4::text = ''
+       OR (email COLLATE "C" >= lower($4) AND email COLLATE "C" < lower($4) || chr(1114111))
+       OR (lower(name) COLLATE "C" >= lower($4) AND lower(name) COLLATE "C" < lower($4) || chr(1114111)))
+ORDER BY lower(name) COLLATE "C", customer_id
+LIMIT $5::int
+`
+
+type ListCustomersByNameParams struct {
+	AfterKey string
+	AfterID  uuid.UUID
+	Status   string
+	Prefix   string
+	N        int32
+}
+
+func (q *Queries) ListCustomersByName(ctx context.Context, arg ListCustomersByNameParams) ([]Customer, error) {
+	rows, err := q.db.Query(ctx, listCustomersByName,
+		arg.AfterKey,
+		arg.AfterID,
+		arg.Status,
+		arg.Prefix,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Customer{}
+	for rows.Next() {
+		var i Customer
+		if err := rows.Scan(
+			&i.CustomerID,
+			&i.Name,
+			&i.Email,
+			&i.Phone,
+			&i.TotalSpend,
+			&i.TotalVisits,
+			&i.TotalOrders,
+			&i.LastOrderAt,
+			&i.OpeningSpend,
+			&i.OpeningVisits,
+			&i.OpeningLastOrderAt,
+			&i.Status,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listCustomersNewest = `-- name: ListCustomersNewest :many
+SELECT customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at, opening_spend, opening_visits, opening_last_order_at, status, version, created_at, updated_at FROM customers
+WHERE customer_id < $1
+  AND ($2::text = '' OR status = $2)
+  AND ($3::text = ''
+       OR (email COLLATE "C" >= lower($3) AND email COLLATE "C" < lower($3) || chr(1114111))
+       OR (lower(name) COLLATE "C" >= lower($3) AND lower(name) COLLATE "C" < lower($3) || chr(1114111)))
+ORDER BY customer_id DESC
+LIMIT $4::int
+`
+
+type ListCustomersNewestParams struct {
+	AfterID uuid.UUID
+	Status  string
+	Prefix  string
+	N       int32
+}
+
+// Ids are made in the order of time. chr(1114111) is the last character there is: a prefix is a range.
+func (q *Queries) ListCustomersNewest(ctx context.Context, arg ListCustomersNewestParams) ([]Customer, error) {
+	rows, err := q.db.Query(ctx, listCustomersNewest,
+		arg.AfterID,
+		arg.Status,
+		arg.Prefix,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Customer{}
+	for rows.Next() {
+		var i Customer
+		if err := rows.Scan(
+			&i.CustomerID,
+			&i.Name,
+			&i.Email,
+			&i.Phone,
+			&i.TotalSpend,
+			&i.TotalVisits,
+			&i.TotalOrders,
+			&i.LastOrderAt,
+			&i.OpeningSpend,
+			&i.OpeningVisits,
+			&i.OpeningLastOrderAt,
+			&i.Status,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listCustomersOldest = `-- name: ListCustomersOldest :many
+SELECT customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at, opening_spend, opening_visits, opening_last_order_at, status, version, created_at, updated_at FROM customers
+WHERE customer_id > $1
+  AND ($2::text = '' OR status = $2)
+  AND ($3::text = ''
+       OR (email COLLATE "C" >= lower($3) AND email COLLATE "C" < lower($3) || chr(1114111))
+       OR (lower(name) COLLATE "C" >= lower($3) AND lower(name) COLLATE "C" < lower($3) || chr(1114111)))
+ORDER BY customer_id
+LIMIT $4::int
+`
+
+type ListCustomersOldestParams struct {
+	AfterID uuid.UUID
+	Status  string
+	Prefix  string
+	N       int32
+}
+
+func (q *Queries) ListCustomersOldest(ctx context.Context, arg ListCustomersOldestParams) ([]Customer, error) {
+	rows, err := q.db.Query(ctx, listCustomersOldest,
+		arg.AfterID,
+		arg.Status,
+		arg.Prefix,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Customer{}
+	for rows.Next() {
+		var i Customer
+		if err := rows.Scan(
+			&i.CustomerID,
+			&i.Name,
+			&i.Email,
+			&i.Phone,
+			&i.TotalSpend,
+			&i.TotalVisits,
+			&i.TotalOrders,
+			&i.LastOrderAt,
+			&i.OpeningSpend,
+			&i.OpeningVisits,
+			&i.OpeningLastOrderAt,
+			&i.Status,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockCustomer = `-- name: LockCustomer :one
+SELECT customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at, opening_spend, opening_visits, opening_last_order_at, status, version, created_at, updated_at FROM customers WHERE customer_id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockCustomer(ctx context.Context, customerID uuid.UUID) (Customer, error) {
+	row := q.db.QueryRow(ctx, lockCustomer, customerID)
+	var i Customer
+	err := row.Scan(
+		&i.CustomerID,
+		&i.Name,
+		&i.Email,
+		&i.Phone,
+		&i.TotalSpend,
+		&i.TotalVisits,
+		&i.TotalOrders,
+		&i.LastOrderAt,
+		&i.OpeningSpend,
+		&i.OpeningVisits,
+		&i.OpeningLastOrderAt,
+		&i.Status,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const lockCustomers = `-- name: LockCustomers :many
 SELECT customer_id, name, email, phone, total_spend, total_visits, total_orders, last_order_at,
        opening_spend, opening_visits, opening_last_order_at, status, version
@@ -82,4 +375,14 @@ func (q *Queries) LockCustomers(ctx context.Context, emails []string) ([]LockCus
 		return nil, err
 	}
 	return items, nil
+}
+
+const planEachTime = `-- name: PlanEachTime :exec
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true)
+`
+
+// For lists: a plan made once for all filters would read the whole table for the rare ones.
+func (q *Queries) PlanEachTime(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, planEachTime)
+	return err
 }

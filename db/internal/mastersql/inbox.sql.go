@@ -28,6 +28,23 @@ func (q *Queries) DeleteInbox(ctx context.Context, arg DeleteInboxParams) error 
 	return err
 }
 
+const eraseQuarantined = `-- name: EraseQuarantined :exec
+UPDATE quarantine
+SET body = convert_to($1::text, 'UTF8'), reason = 'erased; was: ' || reason, replayed_at = coalesce(replayed_at, now())
+WHERE quarantine_id = ANY ($2::uuid[])
+`
+
+type EraseQuarantinedParams struct {
+	Text string
+	Ids  []uuid.UUID
+}
+
+// Nothing is left that a replay could bring back, so it counts as dealt with.
+func (q *Queries) EraseQuarantined(ctx context.Context, arg EraseQuarantinedParams) error {
+	_, err := q.db.Exec(ctx, eraseQuarantined, arg.Text, arg.Ids)
+	return err
+}
+
 const inboxHashes = `-- name: InboxHashes :many
 SELECT message_id, payload_hash FROM inbox
 WHERE consumer = $1 AND message_id = ANY ($2::text[])
@@ -146,4 +163,37 @@ func (q *Queries) PurgeInbox(ctx context.Context, arg PurgeInboxParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const quarantinedWith = `-- name: QuarantinedWith :many
+SELECT quarantine_id, body FROM quarantine
+WHERE position($1::text IN lower(encode(body, 'escape'))) > 0
+ORDER BY quarantine_id
+FOR UPDATE
+`
+
+type QuarantinedWithRow struct {
+	QuarantineID uuid.UUID
+	Body         []byte
+}
+
+// Those that may hold the address; the caller looks closer. It reads the whole quarantine, which is small.
+func (q *Queries) QuarantinedWith(ctx context.Context, email string) ([]QuarantinedWithRow, error) {
+	rows, err := q.db.Query(ctx, quarantinedWith, email)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []QuarantinedWithRow{}
+	for rows.Next() {
+		var i QuarantinedWithRow
+		if err := rows.Scan(&i.QuarantineID, &i.Body); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -198,6 +198,27 @@ func (q *Queries) FindOrders(ctx context.Context, arg FindOrdersParams) ([]FindO
 	return items, nil
 }
 
+const getOrder = `-- name: GetOrder :one
+SELECT order_id, customer_id, order_amount, order_status, external_id, source, ordered_at, created_at, updated_at FROM orders WHERE order_id = $1
+`
+
+func (q *Queries) GetOrder(ctx context.Context, orderID uuid.UUID) (Order, error) {
+	row := q.db.QueryRow(ctx, getOrder, orderID)
+	var i Order
+	err := row.Scan(
+		&i.OrderID,
+		&i.CustomerID,
+		&i.OrderAmount,
+		&i.OrderStatus,
+		&i.ExternalID,
+		&i.Source,
+		&i.OrderedAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const lastCompletedOrders = `-- name: LastCompletedOrders :many
 SELECT customer_id, max(ordered_at)::timestamptz AS last_order_at
 FROM orders
@@ -221,6 +242,60 @@ func (q *Queries) LastCompletedOrders(ctx context.Context, customerIds []uuid.UU
 	for rows.Next() {
 		var i LastCompletedOrdersRow
 		if err := rows.Scan(&i.CustomerID, &i.LastOrderAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOrders = `-- name: ListOrders :many
+SELECT order_id, customer_id, order_amount, order_status, external_id, source, ordered_at, created_at, updated_at FROM orders
+WHERE (ordered_at, order_id) < ($1::timestamptz, $2::uuid)
+  AND ($3::uuid = '00000000-0000-0000-0000-000000000000' OR customer_id = $3)
+  AND ($4::text = '' OR order_status = $4)
+ORDER BY ordered_at DESC, order_id DESC
+LIMIT $5::int
+`
+
+type ListOrdersParams struct {
+	AfterTime  time.Time
+	AfterID    uuid.UUID
+	CustomerID uuid.UUID
+	Status     string
+	N          int32
+}
+
+// Newest first. The zero id is any customer, an empty status any status.
+func (q *Queries) ListOrders(ctx context.Context, arg ListOrdersParams) ([]Order, error) {
+	rows, err := q.db.Query(ctx, listOrders,
+		arg.AfterTime,
+		arg.AfterID,
+		arg.CustomerID,
+		arg.Status,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Order{}
+	for rows.Next() {
+		var i Order
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.CustomerID,
+			&i.OrderAmount,
+			&i.OrderStatus,
+			&i.ExternalID,
+			&i.Source,
+			&i.OrderedAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -68,6 +68,25 @@ func (q *Queries) ClaimOutbox(ctx context.Context, n int32) ([]ClaimOutboxRow, e
 	return items, nil
 }
 
+const eraseOutbox = `-- name: EraseOutbox :exec
+UPDATE outbox_events
+SET payload = jsonb_set(payload, '{data}', (payload -> 'data')
+              || jsonb_build_object('name', $1::text, 'email', $2::text, 'phone', NULL))
+WHERE entity_id = $3 AND payload -> 'data' ? 'email'
+`
+
+type EraseOutboxParams struct {
+	Name     string
+	Email    string
+	EntityID uuid.UUID
+}
+
+// Also of events that are still to be published: their versions are older than the erasure's.
+func (q *Queries) EraseOutbox(ctx context.Context, arg EraseOutboxParams) error {
+	_, err := q.db.Exec(ctx, eraseOutbox, arg.Name, arg.Email, arg.EntityID)
+	return err
+}
+
 const markPublished = `-- name: MarkPublished :exec
 UPDATE outbox_events SET published_at = now(), last_error = NULL WHERE id = ANY ($1::bigint[])
 `

@@ -27,3 +27,16 @@ DELETE FROM inbox WHERE ctid = ANY (ARRAY(
 INSERT INTO quarantine (quarantine_id, queue, message_id, reason, body, headers)
 VALUES (@quarantine_id, @queue, @message_id, @reason, @body, @headers)
 ON CONFLICT (quarantine_id) DO UPDATE SET reason = excluded.reason, replayed_at = NULL;
+
+-- name: QuarantinedWith :many
+-- Those that may hold the address; the caller looks closer. It reads the whole quarantine, which is small.
+SELECT quarantine_id, body FROM quarantine
+WHERE position(sqlc.arg(email)::text IN lower(encode(body, 'escape'))) > 0
+ORDER BY quarantine_id
+FOR UPDATE;
+
+-- name: EraseQuarantined :exec
+-- Nothing is left that a replay could bring back, so it counts as dealt with.
+UPDATE quarantine
+SET body = convert_to(@text::text, 'UTF8'), reason = 'erased; was: ' || reason, replayed_at = coalesce(replayed_at, now())
+WHERE quarantine_id = ANY (@ids::uuid[]);

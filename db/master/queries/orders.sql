@@ -49,3 +49,15 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: DeleteWaitingOrders :exec
 DELETE FROM orders_waiting WHERE message_id = ANY (@message_ids::text[]);
+
+-- name: GetOrder :one
+SELECT * FROM orders WHERE order_id = @order_id;
+
+-- name: ListOrders :many
+-- Newest first. The zero id is any customer, an empty status any status.
+SELECT * FROM orders
+WHERE (ordered_at, order_id) < (@after_time::timestamptz, @after_id::uuid)
+  AND (@customer_id::uuid = '00000000-0000-0000-0000-000000000000' OR customer_id = @customer_id)
+  AND (@status::text = '' OR order_status = @status)
+ORDER BY ordered_at DESC, order_id DESC
+LIMIT sqlc.arg(n)::int;

@@ -33,3 +33,10 @@ SELECT count(*) FILTER (WHERE parked_at IS NULL) AS waiting,
        coalesce(min(created_at) FILTER (WHERE parked_at IS NULL), now())::timestamptz AS oldest
 FROM outbox_events
 WHERE published_at IS NULL;
+
+-- name: EraseOutbox :exec
+-- Also of events that are still to be published: their versions are older than the erasure's.
+UPDATE outbox_events
+SET payload = jsonb_set(payload, '{data}', (payload -> 'data')
+              || jsonb_build_object('name', @name::text, 'email', @email::text, 'phone', NULL))
+WHERE entity_id = @entity_id AND payload -> 'data' ? 'email';

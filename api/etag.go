@@ -1,0 +1,42 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/xencrm/xencrm/internal/customer"
+)
+
+// etagOf is a version as an entity tag. It is a strong one: what a version says never changes.
+func etagOf(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// matchOf reads If-Match (RFC 9110, 13.1.1). A tag that is not one of ours matches nothing. Without it a
+// change is refused: it would undo what the client has not seen.
+func matchOf(header string) (customer.Match, error) {
+	header = strings.TrimSpace(header)
+	if header == "" {
+		return customer.Match{}, newProblem(http.StatusPreconditionRequired, typeRequired,
+			"send If-Match with the ETag that you have read, or with * to change whatever there is")
+	}
+	if header == "*" {
+		return customer.Match{Any: true}, nil
+	}
+	var m customer.Match
+	for tag := range strings.SplitSeq(header, ",") {
+		version, err := strconv.ParseInt(strings.Trim(strings.TrimSpace(tag), `"`), 10, 64)
+		if err == nil && strings.TrimSpace(tag) == etagOf(version) {
+			m.Versions = append(m.Versions, version)
+		}
+	}
+	return m, nil
+}
+
+// stale makes the problem of a change that was meant for another version; any other error stays.
+func stale(err error) error {
+	if !errors.Is(err, customer.ErrStale) {
+		return err
+	}
+	return newProblem(http.StatusPreconditionFailed, typePrecondition, asProblem(err, "").Detail)
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+)
+
+// ticksPerSecond is the unit of CPU times in /proc on every Linux that Go runs on.
+const ticksPerSecond = 100
+
+// meter reads what a scenario costs: between start and figures nothing else must run.
+type meter struct {
+	b       *bench
+	commits int64
+	wal     int64
+	cpu     map[string]time.Duration
+}
+
+// processes are the roots of the process trees that are told apart.
+func (b *bench) processes() map[string]int {
+	out := map[string]int{
+		"temporal": b.system.Stack.Temporal().Pid(), "postgres": b.system.Stack.Postgres().Pid(),
+		"rabbitmq": b.system.Stack.Rabbit().Pid(),
+		"bench":    os.Getpid(), // it runs the workers of the ceilings
+	}
+	for _, role := range []string{"worker", "consumer", "api", "relay", "mock-vendor"} {
+		out[role] = b.system.Pid(role)
+	}
+	return out
+}
+
+func (b *bench) startMeter(ctx context.Context) (*meter, error) {
+	m := &meter{b: b, cpu: map[string]time.Duration{}}
+	trees := cpuTimes(b.processes())
+	m.cpu = trees
+	var err error
+	m.commits, m.wal, err = b.databaseWork(ctx)
+	return m, err
+}
+
+// figures gives the cost per recipient since the start.
+func (m *meter) figures(ctx context.Context, recipients int) (figures, error) {
+	n := float64(recipients)
+	commits, wal, err := m.b.databaseWork(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := figures{
+		"commits_per_recipient": float64(commits-m.commits) / n, "wal_bytes_per_recipient": float64(wal-m.wal) / n,
+	}
+	all := time.Duration(0)
+	for name, now := range cpuTimes(m.b.processes()) {
+		used := now - m.cpu[name]
+		all += used
+		out["cpu_us_per_recipient_"+name] = float64(used.Microseconds()) / n
+	}
+	out["cpu_us_per_recipient"] = float64(all.Microseconds()) / n
+	return out, nil
+}
+
+// databaseWork gives the commits in the business database, reads included, and the bytes of WAL of its
+// server. Each session publishes its counters with a delay of up to a second.
+func (b *bench) databaseWork(ctx context.Context) (commits, wal int64, err error) {
+	err = b.business.QueryRow(ctx, `SELECT xact_commit, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint
+		FROM pg_stat_database WHERE datname = current_database()`).Scan(&commits, &wal)
+	return commits, wal, err
+}
+
+// cpuTimes sums the CPU time of each process and its descendants, those that have ended included.
+func cpuTimes(roots map[string]int) map[string]time.Duration {
+	parents, times := map[int]int{}, map[int]time.Duration{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		pid, parent, used, err := processTimes(path)
+		if err == nil { // it may have ended meanwhile
+			parents[pid], times[pid] = parent, used
+		}
+	}
+	names := map[int]string{}
+	for name, root := range roots {
+		names[root] = name
+	}
+	out := map[string]time.Duration{}
+	for pid, used := range times {
+		for at := pid; at > 1; at = parents[at] { // the nearest root: the bench is an ancestor of the others
+			if name, ok := names[at]; ok {
+				out[name] += used
+				break
+			}
+		}
+	}
+	return out
+}
+
+// processTimes reads proc(5)'s stat: the fields behind the name, which may hold blanks.
+func processTimes(path string) (pid, parent int, used time.Duration, err error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 15 {
+		return 0, 0, 0, fmt.Errorf("%s has %d fields", path, len(f))
+	}
+	if pid, err = strconv.Atoi(filepath.Base(filepath.Dir(path))); err != nil {
+		return 0, 0, 0, err
+	}
+	if parent, err = strconv.Atoi(f[1]); err != nil {
+		return 0, 0, 0, err
+	}
+	for _, field := range f[11:15] { // utime, stime, and those of children that were waited for
+		ticks, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		used += time.Duration(ticks) * time.Second / ticksPerSecond
+	}
+	return pid, parent, used, nil
+}
+
+// historyWork is what a campaign left in Temporal, its lanes and pages and all their runs together.
+type historyWork struct{ events, largest, bytes, transitions int64 }
+
+func (b *bench) histories(ctx context.Context, id string) (historyWork, error) {
+	var all historyWork
+	query := fmt.Sprintf("WorkflowId BETWEEN %q AND %q", "campaign-"+id, "campaign-"+id+"~")
+	var token []byte
+	for {
+		page, err := b.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: token})
+		if err != nil {
+			return all, err
+		}
+		for _, w := range page.GetExecutions() {
+			all.events += w.GetHistoryLength()
+			all.largest = max(all.largest, w.GetHistoryLength())
+			all.bytes += w.GetHistorySizeBytes()
+			all.transitions += w.GetStateTransitionCount()
+		}
+		if token = page.GetNextPageToken(); len(token) == 0 {
+			return all, nil
+		}
+	}
+}
+
+// peakMB is the most memory that a role has used since it started.
+func (b *bench) peakMB(role string) float64 {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.system.Pid(role)))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(raw)) {
+		var kb float64
+		if n, err := fmt.Sscanf(line, "VmHWM: %f kB", &kb); err == nil && n == 1 {
+			return kb / 1024
+		}
+	}
+	return 0
+}
