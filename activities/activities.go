@@ -69,7 +69,7 @@ func (d *Deps) ApplyDefaults() {
 	d.PagedAbove = cmp.Or(d.PagedAbove, campaign.DefaultPagedAbove)
 	d.PageSize = cmp.Or(d.PageSize, MaxPageSize)
 	// One connection each; as many as the worker's activities have by default.
-	d.MaxPosts = cmp.Or(d.MaxPosts, 720)
+	d.MaxPosts = cmp.Or(d.MaxPosts, 1440)
 }
 
 // Activities is registered with a worker; its exported methods are the activities.

@@ -212,6 +212,29 @@ func TestSendPage(t *testing.T) {
 		require.GreaterOrEqual(t, time.Since(begin), 480*time.Millisecond)
 	})
 
+	t.Run("UnsubscribedWhileThePageIsUnderWayIsSkipped", func(t *testing.T) {
+		t.Parallel()
+		const n, last = 200, 200
+		b := setup(t, n)
+		var late atomic.Int64 // how far the clock is ahead
+		b.now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+		var once sync.Once
+		b.send = func(vendor.Request) (vendor.Result, error) {
+			once.Do(func() {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				b.set(last, func(m *campaign.Message) { m.Suppressed = true })
+				late.Store(int64(time.Minute))
+			})
+			return vendor.Result{VendorRef: "v", Answer: 1}, nil
+		}
+		res, err := b.page(t, whole(n))
+		require.NoError(t, err)
+		require.Equal(t, activities.PageResult{Sent: n - 1, Other: 1}, res)
+		require.Equal(t, campaign.MessageSkipped, b.messages[last].Status)
+		require.Zero(t, b.keys()[b.messages[last].CommunicationID.String()])
+	})
+
 	t.Run("PostsOfAllPagesShareTheConnections", func(t *testing.T) {
 		t.Parallel()
 		const n, most = 200, 10

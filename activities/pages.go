@@ -22,8 +22,10 @@ const (
 	maxCached = 32 << 20
 	// rowBytes is what a message takes beside its text: ids, address, name, and the map that holds it.
 	rowBytes = 400
-	// pageLife bounds how long an unsubscription may stay unseen by a page that is being sent.
-	pageLife = 30 * time.Second
+	// pageLife bounds how long an unsubscription or an erasure may stay unseen by a page that is being
+	// sent. A lane at full speed is through a page in less; a paced one pays a query of some
+	// milliseconds every so often.
+	pageLife = 2 * time.Second
 )
 
 // pageCache keeps the pages of messages that this worker's lanes are sending, least recently used

@@ -220,6 +220,19 @@ func TestSendMessage(t *testing.T) {
 		require.Empty(t, b.requests)
 	})
 
+	t.Run("UnsubscribedAfterThePageWasReadIsSkippedSecondsLater", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 2)
+		_, err := b.run(t, 1) // reads the page that holds both
+		require.NoError(t, err)
+		b.set(2, func(m *campaign.Message) { m.Suppressed = true })
+		b.now = func() time.Time { return time.Now().Add(3 * time.Second) }
+		res, err := b.run(t, 2)
+		require.NoError(t, err)
+		require.Equal(t, campaign.MessageSkipped, res.Status)
+		require.Len(t, b.requests, 1)
+	})
+
 	t.Run("LedgerAwayAfterTheAnswerIsTriedAgainUnderTheSameKey", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 1)

@@ -14,7 +14,10 @@ import (
 
 // Options tunes one worker process; ApplyDefaults gives what was measured to work on two cores.
 type Options struct {
-	// MaxSends is how many activities run at once in this process: 16 lanes of 45.
+	// MaxSends is how many activities run at once in this process: twice the 16 lanes of 45 that one
+	// campaign has in flight. A slot is free only when the server has heard of the end, and a send that
+	// finds none is dispatched through matching, which costs Temporal a quarter more CPU: with 720 slots a
+	// campaign of ten thousand sent 416 a second, with 1,440 653.
 	MaxSends int
 	// EagerSends is how many activities one workflow task may hand straight to this worker, without
 	// a round trip through matching. The SDK's default of 3 halves the rate.
@@ -33,7 +36,7 @@ type Options struct {
 // ApplyDefaults fills in what is zero.
 func (o *Options) ApplyDefaults() {
 	if o.MaxSends == 0 {
-		o.MaxSends = 16 * 45
+		o.MaxSends = 2 * 16 * 45
 	}
 	if o.EagerSends == 0 {
 		o.EagerSends = 45

@@ -27,7 +27,7 @@ const (
 	// pageWindow is how many pages of a lane are in flight: while one waits for its last answers and
 	// for its dispatch, the other sends.
 	pageWindow = 2
-	// maxPagedLanes times pageWindow pages of 45 posts fill the 720 connections of a worker.
+	// maxPagedLanes times pageWindow pages of 45 posts are 720 messages in flight, as many as lanes have.
 	maxPagedLanes = 8
 	// pagesPerLane is for how many pages another paged lane is opened: two windows full.
 	pagesPerLane = 4

@@ -86,7 +86,7 @@ type Worker struct {
 	VendorURL     string        `env:"VENDOR_URL" placeholder:"http://…" help:"Base URL of the message vendor."`
 	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
 	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
-	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"720" help:"Sends in flight in this process."`
+	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"1440" help:"Sends in flight in this process; twice what one campaign has in flight, so that none waits for a slot."`
 	PagedAbove    int           `env:"XENCRM_PAGED_ABOVE" default:"20000" help:"Campaigns that leave it open send pages above this many recipients."`
 	PageSize      int           `env:"XENCRM_PAGE_SIZE" default:"500" help:"Messages of one page, 1 to 500."`
 	DBConns       int32         `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
