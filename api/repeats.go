@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/xencrm/xencrm/internal/idempotency"
 )
@@ -22,8 +24,19 @@ const (
 
 // repeatable reports whether an operation takes an Idempotency-Key that is kept with its answer. The
 // doors of ingest do not: there the key is the message's own name, and the broker is all they need.
-func (o operation) repeatable() bool {
-	return o.method != http.MethodGet && strings.HasPrefix(o.path, "/api/")
+func repeatable(method, path string) bool {
+	return method != http.MethodGet && strings.HasPrefix(path, "/api/")
+}
+
+// repeatParam documents the header of an operation that names it nowhere else.
+func repeatParam() *huma.Param {
+	least, most := 1, maxIdempotencyKey
+	return &huma.Param{
+		Name: headerIdempotency, In: "header", Example: "3f1c9f6e-7c0e-4d0b-8a61-52a7d2b1f0aa",
+		Description: "Makes it safe to repeat the request: within 24 hours the same request under the same key is " +
+			"answered as the first one was, and done once.",
+		Schema: &huma.Schema{Type: huma.TypeString, MinLength: &least, MaxLength: &most},
+	}
 }
 
 // repeats answers a request under a key that was answered before with the same answer, and works on a
@@ -35,23 +48,22 @@ type repeats struct {
 }
 
 func (r repeats) middleware(ctx huma.Context, next func(huma.Context)) {
-	key := ctx.Header(headerIdempotency)
-	op := operation{method: ctx.Operation().Method, path: ctx.Operation().Path, id: ctx.Operation().OperationID}
-	if key == "" || !op.repeatable() {
+	key, id := ctx.Header(headerIdempotency), ctx.Operation().OperationID
+	if key == "" || !repeatable(ctx.Operation().Method, ctx.Operation().Path) {
 		next(ctx)
 		return
 	}
 	request := idempotency.Request{Owner: anonymous, Key: key, Fingerprint: fingerprint(ctx)}
 	kept, err := r.store.Claim(ctx.Context(), request)
 	if err != nil {
-		r.refuse(ctx, op.id, err)
+		r.refuse(ctx, id, err)
 		return
 	}
 	if kept != nil {
 		replay(ctx, kept)
 		return
 	}
-	r.answer(ctx, request, op.id, next)
+	r.answer(ctx, request, id, next)
 }
 
 // answer works on a claimed request and keeps what it was answered, before the client is told.
@@ -106,13 +118,12 @@ func (r repeats) release(ctx context.Context, request idempotency.Request, id st
 func (r repeats) refuse(ctx huma.Context, id string, err error) {
 	p := r.fail(ctx.Context(), id, "", err)
 	switch {
-	case isErr(err, idempotency.ErrOther):
-		p = newProblem(http.StatusUnprocessableEntity, typeKeyReused, idempotency.ErrOther.Error()).of(ctx.Context())
-	case isErr(err, idempotency.ErrRunning):
-		p = newProblem(http.StatusConflict, typeKeyRunning, idempotency.ErrRunning.Error()).of(ctx.Context())
-		ctx.SetHeader("Retry-After", "1")
+	case errors.Is(err, idempotency.ErrOther):
+		p = newProblem(http.StatusUnprocessableEntity, typeKeyReused, p.Detail)
+	case errors.Is(err, idempotency.ErrRunning):
+		p = newProblem(http.StatusConflict, typeKeyRunning, p.Detail)
 	}
-	abort(ginOf(ctx), p)
+	abort(humagin.Unwrap(ctx), p)
 }
 
 func replay(ctx huma.Context, kept *idempotency.Answer) {
