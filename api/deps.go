@@ -14,6 +14,7 @@ import (
 	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/idempotency"
 )
 
 // Customers queues posted customers and orders. It validates before it looks at the broker (D51),
@@ -95,6 +96,8 @@ type Deps struct {
 	Campaigns    Campaigns
 	Dashboard    campaign.Dashboard
 	Receipts     ReceiptPublisher
+	// Repeats keeps the answers that repeated requests get again.
+	Repeats idempotency.Store
 	// Readiness names the dependencies and checks them; a check must honour its context.
 	Readiness map[string]func(context.Context) error
 	// WebhookSecret signs the vendor's receipts, as Standard Webhooks write it: whsec_ and base64.
@@ -112,6 +115,7 @@ func (d Deps) Validate() error {
 		"Customers": d.Customers == nil, "Records": d.Records == nil, "Orders": d.Orders == nil,
 		"Suppressions": d.Suppressions == nil,
 		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
+		"Repeats": d.Repeats == nil,
 		"Dashboard": d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
 	} {
 		if missing {

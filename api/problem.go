@@ -29,7 +29,10 @@ const (
 	typeTooLarge     = "/problems/body-too-large"
 	typeMediaType    = "/problems/unsupported-media-type"
 	typeTimeout      = "/problems/request-timeout"
-	typeRateLimited  = "/problems/rate-limited"
+	// An Idempotency-Key whose first request is not answered yet, and one that belongs to another request.
+	typeKeyRunning  = "/problems/idempotency-key-running"
+	typeKeyReused   = "/problems/idempotency-key-reused"
+	typeRateLimited = "/problems/rate-limited"
 	typeUnavailable  = "/problems/unavailable"
 	typeUnknown      = "/problems/outcome-unknown"
 	typeInternal     = "/problems/internal"
@@ -148,6 +151,8 @@ func titleOf(kind string) string {
 		typeNotFound: "Not found", typeMethod: "Method not allowed", typeConflict: "The state forbids it",
 		typeUnauthorize: "No valid credential", typeForbidden: "The credential does not allow it",
 		typeRequired: "If-Match is required", typePrecondition: "It has changed since it was read",
+		typeKeyRunning: "The first request with this key is being worked on",
+		typeKeyReused: "The key belongs to another request",
 		typeTooLarge: "The body is too large", typeMediaType: "The body's type is not supported",
 		typeTimeout: "The body did not come in time", typeRateLimited: "Too many requests",
 		typeUnavailable: "A dependency is away; nothing was changed",

@@ -45,7 +45,7 @@ func New(d Deps) http.Handler {
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
 	r := &routes{api: humagin.New(engine, config), log: d.Logger}
 	r.problemSchema = config.Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
-	r.api.UseMiddleware(takeBody)
+	r.api.UseMiddleware(takeBody, repeats{r, d.Repeats}.middleware)
 	r.table(d)
 	r.serveUnsubscribe(engine, d.Suppressions)
 	r.serveDocument(engine)

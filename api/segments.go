@@ -34,7 +34,10 @@ type segmentBody struct {
 	Rules       rules   `json:"rules" doc:"Who belongs to it: at least one group."`
 }
 
-type segmentInput struct{ Body jsonBody[segmentBody] }
+type segmentInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"Makes a repeated request give the first one's segment." example:"big-spenders-2025"`
+	Body           jsonBody[segmentBody]
+}
 
 type segmentID struct {
 	ID string `path:"segmentId" format:"uuid" doc:"The segment's id." example:"0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
@@ -70,6 +73,7 @@ func (s segments) create(ctx context.Context, in *segmentInput) (*reply[answer[s
 	if err != nil {
 		return nil, err
 	}
+	said.IdempotencyKey = in.IdempotencyKey
 	seg, err := s.service.Create(ctx, said)
 	if err != nil {
 		return nil, underRules(err)

@@ -47,6 +47,7 @@ type bundle struct {
 	campaigns    *fakeCampaigns
 	dashboard    *fakeDashboard
 	publisher    *fakePublisher
+	repeats      *fakeRepeats
 	readiness    map[string]func(context.Context) error
 	logs         *safeBuffer
 }
@@ -55,7 +56,7 @@ func setup(t testing.TB) *bundle {
 	t.Helper()
 	b := &bundle{
 		customers: &fakeCustomers{}, records: &fakeRecords{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{},
-		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, logs: &safeBuffer{},
+		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, repeats: &fakeRepeats{kept: map[string]*keptRepeat{}}, logs: &safeBuffer{},
 		readiness: map[string]func(context.Context) error{
 			"postgres": func(context.Context) error { return nil },
 			"rabbitmq": func(context.Context) error { return nil },
@@ -63,7 +64,7 @@ func setup(t testing.TB) *bundle {
 	}
 	deps := api.Deps{
 		Customers: b.customers, Records: b.records, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Dashboard: b.dashboard,
-		Receipts: b.publisher, Readiness: b.readiness, WebhookSecret: secret,
+		Receipts: b.publisher, Repeats: b.repeats, Readiness: b.readiness, WebhookSecret: secret,
 		Logger: testLogger(b), Version: "v0.0.0-test", Now: clock,
 	}
 	require.NoError(t, deps.Validate())

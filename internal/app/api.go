@@ -40,6 +40,7 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 		}),
 		Dashboard: on.business,
 		Receipts:  receipts.NewPublisher(publisher, time.Now),
+		Repeats:   on.business,
 		Readiness: map[string]func(context.Context) error{
 			"master_database": on.customers.Ping, "business_database": on.business.Ping, "temporal": on.engine.Ping,
 			"rabbitmq": func(context.Context) error { return publisher.Ready() },

@@ -67,7 +67,7 @@ type Table struct {
 func House() Table {
 	leaves := []string{
 		"internal/errs", "internal/clock", "internal/runner", "internal/telemetry", "internal/batch", "internal/failpoint",
-		"internal/cursor",
+		"internal/cursor", "internal/idempotency",
 	}
 	domain := slices.Concat(leaves, []string{
 		"internal/segment", "internal/message", "internal/event", "internal/auth", "internal/vendor",
@@ -101,6 +101,7 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/telemetry", Leaf, low},
 		{"internal/batch", Leaf, low},
 		{"internal/cursor", Leaf, low},
+		{"internal/idempotency", Leaf, low},
 		{"internal/config", Leaf, low},
 		{"internal/failpoint", Leaf, low},
 

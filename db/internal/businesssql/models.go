@@ -119,6 +119,17 @@ type ErasedAddress struct {
 	CreatedAt     time.Time
 }
 
+type IdempotencyKey struct {
+	Owner        string
+	Key          string
+	Fingerprint  []byte
+	RunningUntil time.Time
+	Status       *int16
+	Header       json.RawMessage
+	Body         []byte
+	CreatedAt    time.Time
+}
+
 type Quarantine struct {
 	QuarantineID uuid.UUID
 	Queue        string
