@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/xencrm/xencrm/internal/auth"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/customer"
@@ -80,6 +82,18 @@ type Controls interface {
 	Progress(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 }
 
+// Keys makes, lists and revokes API keys.
+type Keys interface {
+	Create(ctx context.Context, by string, in auth.KeyInput) (auth.Key, auth.KeyInfo, error)
+	List(ctx context.Context, after cursor.Position, limit int) (cursor.Page[auth.KeyInfo], error)
+	Revoke(ctx context.Context, by, id string) (auth.KeyInfo, error)
+}
+
+// AuditLog shows the audit log.
+type AuditLog interface {
+	List(ctx context.Context, principal string, after cursor.Position, limit int) (cursor.Page[auth.Entry], error)
+}
+
 // ReceiptPublisher hands receipts to the broker, in as many messages as suit the consumer; nil means
 // that all are confirmed.
 type ReceiptPublisher interface {
@@ -96,6 +110,12 @@ type Deps struct {
 	Campaigns    Campaigns
 	Dashboard    campaign.Dashboard
 	Receipts     ReceiptPublisher
+	Keys         Keys
+	AuditLog     AuditLog
+	// Audit is where the audit log is written.
+	Audit auth.AuditStore
+	// Access decides who gets in; its zero value lets everybody do everything.
+	Access Access
 	// Repeats keeps the answers that repeated requests get again.
 	Repeats idempotency.Store
 	// Readiness names the dependencies and checks them; a check must honour its context.
@@ -116,6 +136,8 @@ func (d Deps) Validate() error {
 		"Suppressions": d.Suppressions == nil,
 		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
 		"Repeats": d.Repeats == nil,
+		"Keys": d.Keys == nil, "AuditLog": d.AuditLog == nil, "Audit": d.Audit == nil,
+		"Access.Sessions": d.Access.Login != nil && d.Access.Sessions == nil,
 		"Dashboard": d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
 	} {
 		if missing {
@@ -124,6 +146,11 @@ func (d Deps) Validate() error {
 	}
 	if _, err := newSignatures(d.WebhookSecret); err != nil {
 		faults = append(faults, fmt.Errorf("api: webhook secret: %w", err))
+	}
+	for _, origin := range d.Access.Origins {
+		if err := http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
+			faults = append(faults, fmt.Errorf("api: origin %q: %w", origin, err))
+		}
 	}
 	return errors.Join(faults...)
 }

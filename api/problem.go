@@ -183,6 +183,9 @@ func (p *problem) GetStatus() int { return p.Status }
 // GetHeaders is what Huma asks an error for.
 func (p *problem) GetHeaders() http.Header {
 	h := http.Header{}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="xencrm"`)
+	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}

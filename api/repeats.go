@@ -24,8 +24,9 @@ const (
 
 // repeatable reports whether an operation takes an Idempotency-Key that is kept with its answer. The
 // doors of ingest do not: there the key is the message's own name, and the broker is all they need.
+// Nor does the door that makes API keys: its answer must not be kept.
 func repeatable(method, path string) bool {
-	return method != http.MethodGet && strings.HasPrefix(path, "/api/")
+	return method != http.MethodGet && strings.HasPrefix(path, "/api/") && path != keysPath
 }
 
 // repeatParam documents the header of an operation that names it nowhere else.
@@ -53,7 +54,7 @@ func (r repeats) middleware(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	request := idempotency.Request{Owner: anonymous, Key: key, Fingerprint: fingerprint(ctx)}
+	request := idempotency.Request{Owner: principalOf(ctx.Context()), Key: key, Fingerprint: fingerprint(ctx)}
 	kept, err := r.store.Claim(ctx.Context(), request)
 	if err != nil {
 		r.refuse(ctx, id, err)

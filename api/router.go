@@ -45,11 +45,13 @@ func New(d Deps) http.Handler {
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
 	r := &routes{api: humagin.New(engine, config), log: d.Logger}
 	r.problemSchema = config.Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
-	r.api.UseMiddleware(takeBody, repeats{r, d.Repeats}.middleware)
+	g := newGate(r, d)
+	r.api.UseMiddleware(g.middleware, takeBody, repeats{r, d.Repeats}.middleware)
 	r.table(d)
+	g.serveLogin(engine)
 	r.serveUnsubscribe(engine, d.Suppressions)
 	r.serveDocument(engine)
-	return engine
+	return shareWith(d.Access.Origins, engine)
 }
 
 // table is every route there is, beside the document itself and the links in messages; words.go says
@@ -87,6 +89,13 @@ func (r *routes) table(d Deps) {
 	add(r, post("/api/campaigns/{id}/cancel", "cancelCampaign"), c.steer(d.Campaigns.Cancel))
 	add(r, post("/api/campaigns/{id}/rate", "setRate"), c.setRate)
 	add(r, post("/api/campaigns/{id}/retry-failed", "retryFailed"), c.retryFailed)
+
+	k := keys{d.Keys}
+	add(r, get(keysPath, "listKeys"), k.list)
+	add(r, post(keysPath, "createKey").gives(http.StatusCreated), k.create)
+	add(r, del(keysPath+"/{keyId}", "revokeKey"), k.revoke)
+	add(r, get("/api/audit", "listAuditLog"), auditLog{d.AuditLog}.list)
+	add(r, get("/api/me", "whoAmI"), whoAmI)
 
 	f := figures{d.Campaigns, d.Dashboard}
 	add(r, get("/api/campaignstats", "campaignStats"), f.campaignStats)

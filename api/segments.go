@@ -9,9 +9,6 @@ import (
 	"github.com/xencrm/xencrm/internal/errs"
 )
 
-// anonymous is the principal while there is no authentication, as in the reference.
-const anonymous = "anonymous"
-
 type segments struct{ service Segments }
 
 // segmentView is a segment as clients see it.
@@ -69,7 +66,7 @@ func (s segments) get(ctx context.Context, in *segmentID) (*reply[answer[segment
 }
 
 func (s segments) create(ctx context.Context, in *segmentInput) (*reply[answer[segmentView]], error) {
-	said, err := segmentOf(in.Body)
+	said, err := segmentOf(in.Body, principalOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +79,7 @@ func (s segments) create(ctx context.Context, in *segmentInput) (*reply[answer[s
 }
 
 func (s segments) update(ctx context.Context, in *segmentUpdate) (*reply[answer[segmentView]], error) {
-	said, err := segmentOf(in.Body)
+	said, err := segmentOf(in.Body, principalOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +118,7 @@ func (s segments) remove(ctx context.Context, in *segmentID) (*reply[deletedView
 }
 
 // segmentOf makes the reference's checks with the reference's texts; the service makes the others.
-func segmentOf(body jsonBody[segmentBody]) (campaign.SegmentInput, error) {
+func segmentOf(body jsonBody[segmentBody], principal string) (campaign.SegmentInput, error) {
 	said, err := body.decode()
 	if err != nil {
 		return campaign.SegmentInput{}, err
@@ -134,7 +131,7 @@ func segmentOf(body jsonBody[segmentBody]) (campaign.SegmentInput, error) {
 		return campaign.SegmentInput{}, refused("/rules", "At least one rule group is required")
 	}
 	return campaign.SegmentInput{
-		Name: name, Description: deref(said.Description), Rules: json.RawMessage(said.Rules), Principal: anonymous,
+		Name: name, Description: deref(said.Description), Rules: json.RawMessage(said.Rules), Principal: principal,
 	}, nil
 }
 

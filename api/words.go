@@ -14,6 +14,7 @@ const (
 	tagSegments     = "Segments"
 	tagCampaigns    = "Campaigns"
 	tagFigures      = "Figures"
+	tagAccess       = "Access"
 	tagHealth       = "Health"
 )
 
@@ -71,6 +72,12 @@ func wordsOf(id string) words {
 		"retryFailed": {
 			tagCampaigns, "Send again what failed for a reason that may pass", "Failed to retry campaign", conflict,
 		},
+
+		"listKeys":     {tagAccess, "List API keys, oldest first", "Failed to fetch API keys", nil},
+		"createKey":    {tagAccess, "Make an API key, which is shown once", "Failed to make API key", nil},
+		"revokeKey":    {tagAccess, "Revoke an API key, everywhere within a second", "Failed to revoke API key", nil},
+		"listAuditLog": {tagAccess, "List who asked for which change, newest first", "Failed to fetch the audit log", nil},
+		"whoAmI":       {tagAccess, "Say who the caller is", "Failed to look", nil},
 
 		"campaignStats": {tagFigures, "The newest campaigns with their results", "Failed to fetch", nil},
 		"dashboard":     {tagFigures, "Customers, newest synchronised first", "Failed to fetch logs", nil},

@@ -114,6 +114,25 @@ func (s *Store) DeleteSession(ctx context.Context, h auth.Hash) error {
 	return db.Translate(s.q.DeleteSession(ctx, h[:]))
 }
 
+// PutAttempt stores a sign-in on its way and removes those that took too long.
+func (s *Store) PutAttempt(ctx context.Context, a auth.Attempt) error {
+	if err := s.q.PurgeLoginAttempts(ctx); err != nil {
+		return db.Translate(err)
+	}
+	return db.Translate(s.q.InsertLoginAttempt(ctx, businesssql.InsertLoginAttemptParams{
+		TicketHash: a.Hash[:], State: a.State, Nonce: a.Nonce, Verifier: a.Verifier, ReturnTo: a.ReturnTo,
+		ExpiresAt: a.ExpiresAt,
+	}))
+}
+
+// TakeAttempt gives a sign-in and removes it in one step; errs.NotFound if there is none.
+func (s *Store) TakeAttempt(ctx context.Context, h auth.Hash) (auth.Attempt, error) {
+	r, err := s.q.TakeLoginAttempt(ctx, h[:])
+	return auth.Attempt{
+		Hash: h, State: r.State, Nonce: r.Nonce, Verifier: r.Verifier, ReturnTo: r.ReturnTo, ExpiresAt: r.ExpiresAt,
+	}, db.Translate(err)
+}
+
 // BeginEntry writes down that somebody asks for a change.
 func (s *Store) BeginEntry(ctx context.Context, e auth.Entry) (int64, error) {
 	id, err := s.q.BeginAuditEntry(ctx, businesssql.BeginAuditEntryParams{

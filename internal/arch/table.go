@@ -176,6 +176,8 @@ func owners() []Owner {
 	const audit = "internal/audit"
 	return []Owner{
 		{"github.com/gin-gonic/...", []string{"api"}, nil},
+		{"github.com/rs/cors", []string{"api"}, nil},
+		{"golang.org/x/time/...", []string{"api"}, nil},
 		{"github.com/danielgtaylor/huma/...", []string{"api"}, nil},
 		// The auditor has single sessions of its own, and no pool.
 		{"github.com/jackc/pgx/v5", []string{"db/...", audit, devtest, drive}, []string{devstack, ingest}},

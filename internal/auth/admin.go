@@ -119,7 +119,7 @@ func (a *KeyAdmin) check(in KeyInput) error {
 		add("/expires_at", "must be in the future and within ten years; leave it out for a key that does not expire")
 	}
 	if len(faults) > 0 {
-		return errs.InvalidFields("the API key cannot be made", faults...)
+		return errs.InvalidFields("the API key cannot be made", faults)
 	}
 	return nil
 }

@@ -21,6 +21,10 @@ const (
 	ReadStats Permission = "stats:read"
 	// ReadCustomers covers whatever shows personal data, such as a sample of an audience.
 	ReadCustomers Permission = "customers:read"
+	// ChangeCustomers covers changes of stored customers and orders, and suppressions.
+	ChangeCustomers Permission = "customers:change"
+	// EraseCustomers covers what cannot be undone.
+	EraseCustomers Permission = "customers:erase"
 	// WriteCustomers covers the ingestion of customers.
 	WriteCustomers Permission = "customers:write"
 	// WriteOrders covers the ingestion of orders.
@@ -76,7 +80,7 @@ func (s Scope) Valid() bool { return slices.Contains(Scopes(), s) }
 // rolePermissions and scopePermissions are the whole table of who may do what.
 func rolePermissions(r Role) []Permission {
 	viewer := []Permission{ReadSegments, ReadCampaigns, ReadStats}
-	editor := slices.Concat(viewer, []Permission{WriteSegments, WriteCampaigns, ControlCampaigns, ReadCustomers})
+	editor := slices.Concat(viewer, []Permission{WriteSegments, WriteCampaigns, ControlCampaigns, ReadCustomers, ChangeCustomers})
 	switch r {
 	case Viewer:
 		return viewer
@@ -84,7 +88,7 @@ func rolePermissions(r Role) []Permission {
 		return editor
 	case Admin:
 		return slices.Concat(editor, []Permission{
-			WriteCustomers, WriteOrders, WriteReceipts, ManageKeys, ReplayDeadLetters, ReadAuditLog,
+			EraseCustomers, WriteCustomers, WriteOrders, WriteReceipts, ManageKeys, ReplayDeadLetters, ReadAuditLog,
 		})
 	case NoRole:
 		return nil

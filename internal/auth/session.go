@@ -12,6 +12,10 @@ import (
 // sister domain can plant one.
 const SessionCookie = "__Host-xencrm-session"
 
+// SessionLifetime ends a session however busy it is, unless the options say otherwise: a long working day, with
+// one sign-in each morning.
+const SessionLifetime = 12 * time.Hour
+
 // Session is a browser that has signed in. It holds who the person is and not what the person may do:
 // the role is looked up on every request, so that taking it away works at once.
 type Session struct {
@@ -47,7 +51,7 @@ func (o *SessionOptions) ApplyDefaults() {
 		o.Idle = time.Hour // a long lunch
 	}
 	if o.Absolute <= 0 {
-		o.Absolute = 12 * time.Hour // a long working day: one sign-in each morning
+		o.Absolute = SessionLifetime
 	}
 	if o.Now == nil {
 		o.Now = time.Now

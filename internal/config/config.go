@@ -5,6 +5,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"os"
@@ -71,10 +72,34 @@ type API struct {
 	Webhook
 	Links
 	Listen string `env:"XENCRM_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
-	Auth   string `env:"XENCRM_AUTH" default:"off" enum:"off" help:"Authentication; off listens on loopback only (${enum})."`
+	Auth   string `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; off listens on loopback only, and is refused in production (${enum})."`
+	SignIn SignIn `embed:""`
+	// AllowedOrigins are those of the browser pages that may call the API.
+	AllowedOrigins []string `env:"XENCRM_ALLOWED_ORIGINS" placeholder:"https://…" help:"Origins whose pages may call the API from a browser, with commas between them; none by default."`
+	RateLimit      float64  `env:"XENCRM_RATE_LIMIT" default:"2000" help:"Requests a second of one caller while authentication is on, 0 for no limit; twice what one machine takes in orders."`
 	// BehindProxy lets a container listen on all its interfaces although authentication is off: what
 	// publishes the port decides who reaches it.
 	BehindProxy bool `env:"XENCRM_BEHIND_PROXY" help:"Something in front decides who reaches this port (a container network, a proxy)."`
+}
+
+// SignIn says whom to believe, while authentication is on. API keys are always known.
+type SignIn struct {
+	Issuer         string   `name:"oidc-issuer" env:"XENCRM_OIDC_ISSUER" default:"https://accounts.google.com" help:"Issuer of ID tokens."`
+	ClientID       string   `name:"oidc-client-id" env:"XENCRM_OIDC_CLIENT_ID" help:"Our client id there; without one ID tokens are refused."`
+	ClientSecret   string   `name:"oidc-client-secret" env:"XENCRM_OIDC_CLIENT_SECRET" help:"Our client secret; with it browsers can sign in at /auth/login."`
+	OtherClientIDs []string `name:"oidc-other-client-ids" env:"XENCRM_OIDC_OTHER_CLIENT_IDS" help:"Further client ids whose ID tokens are taken."`
+	HostedDomains  []string `name:"oidc-domains" env:"XENCRM_OIDC_DOMAINS" help:"Google Workspace domains whose members may come in; any if empty."`
+	NextAuthSecret string   `name:"nextauth-secret" env:"NEXTAUTH_SECRET" help:"The existing frontend's secret: its users are known by its cookie."`
+	Admins         []string `env:"XENCRM_ADMINS" help:"E-mail addresses, or domains as @shop.in, of administrators."`
+	Editors        []string `env:"XENCRM_EDITORS" help:"The same of editors."`
+	Viewers        []string `env:"XENCRM_VIEWERS" help:"The same of viewers."`
+	DefaultRole    string   `env:"XENCRM_DEFAULT_ROLE" default:"" enum:",viewer,editor,admin" help:"Role of everybody else whom the issuer knows; none by default."`
+}
+
+// Keys configures the command that makes, lists and revokes API keys.
+type Keys struct {
+	Env
+	Business
 }
 
 // Worker configures the Temporal worker.
@@ -195,6 +220,15 @@ func (c API) Validate() error {
 	p.hostPort("XENCRM_LISTEN", c.Listen)
 	p.secret(c.Env, c.Webhook)
 	p.links(c.Env, c.Links)
+	for _, origin := range c.AllowedOrigins {
+		p.origin("XENCRM_ALLOWED_ORIGINS", origin)
+	}
+	if c.RateLimit < 0 || math.IsNaN(c.RateLimit) {
+		p.add("XENCRM_RATE_LIMIT=%v must be 0 (no limit) or more requests a second", c.RateLimit)
+	}
+	if c.SignIn.ClientSecret != "" && c.PublicURL == "" {
+		p.add("XENCRM_PUBLIC_URL is needed with XENCRM_OIDC_CLIENT_SECRET: the issuer sends browsers back there")
+	}
 	if c.Auth == "off" {
 		if c.Production() {
 			p.add("XENCRM_AUTH=off is refused when XENCRM_ENV=production")
@@ -275,6 +309,13 @@ func (c MockVendor) Validate() error {
 	return p.err()
 }
 
+// Validate lists everything that is wrong at once, naming the variables.
+func (c Keys) Validate() error {
+	var p problems
+	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
+	return p.err()
+}
+
 // problems collects what is wrong.
 type problems struct{ texts []string }
 
@@ -294,6 +335,14 @@ func (p *problems) database(name, value string) {
 	u, err := url.Parse(value)
 	if value == "" || err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Path == "" || u.Path == "/" {
 		p.add("%s must be postgres://user:password@host:port/database", name)
+	}
+}
+
+// origin wants what a browser sends as Origin, to the letter.
+func (p *problems) origin(name, value string) {
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || value != u.Scheme+"://"+u.Host {
+		p.add("%s: %q must be an origin such as https://crm.shop.in, without a path", name, value)
 	}
 }
 

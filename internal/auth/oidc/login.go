@@ -16,27 +16,6 @@ import (
 	"github.com/xencrm/xencrm/internal/errs"
 )
 
-// attemptLifetime is how long a person may take to sign in at the issuer, second factor included.
-const attemptLifetime = 10 * time.Minute
-
-// Attempt is a sign-in on its way. Its Hash is that of the ticket in the browser's cookie: only the
-// browser that began the sign-in can finish it.
-type Attempt struct {
-	Hash auth.Hash
-	// State, Nonce and Verifier tie the browser's return, the token and the code to this attempt.
-	State, Nonce, Verifier string
-	// ReturnTo is the page to show afterwards, a path on this site.
-	ReturnTo  string
-	ExpiresAt time.Time
-}
-
-// AttemptStore keeps attempts. TakeAttempt removes what it gives, in one step, so that no attempt is
-// finished twice; it gives errs.NotFound otherwise. Expired rows are the store's to remove.
-type AttemptStore interface {
-	PutAttempt(ctx context.Context, a Attempt) error
-	TakeAttempt(ctx context.Context, h auth.Hash) (Attempt, error)
-}
-
 // LoginConfig is what the code flow needs besides Config.
 type LoginConfig struct {
 	ClientSecret string
@@ -48,28 +27,28 @@ type LoginConfig struct {
 type Login struct {
 	verifier *Verifier
 	cfg      LoginConfig
-	store    AttemptStore
+	store    auth.AttemptStore
 }
 
 // NewLogin makes the flow for the issuer of v.
-func NewLogin(v *Verifier, cfg LoginConfig, store AttemptStore) (*Login, error) {
+func NewLogin(v *Verifier, cfg LoginConfig, store auth.AttemptStore) (*Login, error) {
 	if !safeURL(cfg.RedirectURL) {
 		return nil, errs.Errorf(errs.Invalid, "OIDC redirect URL %q: give the https URL of the callback (http only on loopback)", cfg.RedirectURL)
 	}
 	return &Login{verifier: v, cfg: cfg, store: store}, nil
 }
 
-// Begin gives the ticket for LoginCookie and the URL to send the browser to.
+// Begin gives the ticket for the cookie of sign-ins and the URL to send the browser to.
 func (l *Login) Begin(ctx context.Context, returnTo string) (auth.Ticket, string, error) {
 	flow, err := l.flow(ctx)
 	if err != nil {
 		return "", "", err
 	}
 	ticket := auth.NewTicket()
-	a := Attempt{
+	a := auth.Attempt{
 		Hash: ticket.Hash(), State: auth.NewTicket().Reveal(), Nonce: auth.NewTicket().Reveal(),
 		Verifier: oauth2.GenerateVerifier(), ReturnTo: localPath(returnTo),
-		ExpiresAt: l.verifier.cfg.Now().Add(attemptLifetime),
+		ExpiresAt: l.verifier.cfg.Now().Add(auth.AttemptLifetime),
 	}
 	if err := l.store.PutAttempt(ctx, a); err != nil {
 		return "", "", errs.Wrap(errs.Unavailable, err, "nobody can sign in now: try again")
@@ -78,16 +57,9 @@ func (l *Login) Begin(ctx context.Context, returnTo string) (auth.Ticket, string
 	return ticket, url, nil
 }
 
-// Callback is what the browser brings back from the issuer.
-type Callback struct {
-	// Ticket is the value of LoginCookie, the rest are the parameters of the same names.
-	Ticket                     auth.Ticket
-	State, Code, Error, Issuer string
-}
-
 // Finish gives the person who signed in and the path to go to. Start a session for the person
-// (auth.Sessions.Start), and clear LoginCookie in any case: an attempt is used up by trying.
-func (l *Login) Finish(ctx context.Context, c Callback) (auth.Identity, string, error) {
+// (auth.Sessions.Start), and clear the cookie of sign-ins in any case: an attempt is used up by trying.
+func (l *Login) Finish(ctx context.Context, c auth.Callback) (auth.Identity, string, error) {
 	a, err := l.take(ctx, c)
 	if err != nil {
 		return auth.Identity{}, "", err
@@ -104,25 +76,25 @@ func (l *Login) Finish(ctx context.Context, c Callback) (auth.Identity, string, 
 }
 
 // take finds the attempt of this browser and holds the callback against it.
-func (l *Login) take(ctx context.Context, c Callback) (Attempt, error) {
+func (l *Login) take(ctx context.Context, c auth.Callback) (auth.Attempt, error) {
 	if c.Ticket == "" {
-		return Attempt{}, again(errors.New("no ticket of a sign-in"))
+		return auth.Attempt{}, again(errors.New("no ticket of a sign-in"))
 	}
 	a, err := l.store.TakeAttempt(ctx, c.Ticket.Hash())
 	v := l.verifier
 	switch {
 	case errs.Is(err, errs.NotFound):
-		return Attempt{}, again(errors.New("unknown or used ticket"))
+		return auth.Attempt{}, again(errors.New("unknown or used ticket"))
 	case err != nil:
-		return Attempt{}, errs.Wrap(errs.Unavailable, err, "nobody can sign in now: try again")
+		return auth.Attempt{}, errs.Wrap(errs.Unavailable, err, "nobody can sign in now: try again")
 	case !v.cfg.Now().Before(a.ExpiresAt):
-		return Attempt{}, again(errors.New("the sign-in took too long"))
+		return auth.Attempt{}, again(errors.New("the sign-in took too long"))
 	case a.State == "" || subtle.ConstantTimeCompare([]byte(a.State), []byte(c.State)) != 1:
-		return Attempt{}, again(errors.New("the state is not that of this sign-in"))
+		return auth.Attempt{}, again(errors.New("the state is not that of this sign-in"))
 	case c.Issuer != "" && c.Issuer != v.cfg.Issuer:
-		return Attempt{}, again(errors.New("the answer is another issuer's")) // RFC 9207: mix-up
+		return auth.Attempt{}, again(errors.New("the answer is another issuer's")) // RFC 9207: mix-up
 	case c.Error != "" || c.Code == "":
-		return Attempt{}, again(errors.New("the issuer gave no code"))
+		return auth.Attempt{}, again(errors.New("the issuer gave no code"))
 	}
 	return a, nil
 }
