@@ -112,6 +112,7 @@ type Worker struct {
 	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
 	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
 	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"1440" help:"Sends in flight in this process; twice what one campaign has in flight, so that none waits for a slot."`
+	VendorRate    float64       `env:"VENDOR_RATE" default:"0" help:"Messages a second that the vendor takes in all; 0 for no limit. The same for every worker."`
 	PagedAbove    int           `env:"XENCRM_PAGED_ABOVE" default:"20000" help:"Campaigns that leave it open send pages above this many recipients."`
 	PageSize      int           `env:"XENCRM_PAGE_SIZE" default:"500" help:"Messages of one page, 1 to 500."`
 	DBConns       int32         `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
@@ -244,6 +245,9 @@ func (c API) Validate() error {
 // maxPageSize bounds what a page may report as to be tried again, some 20 KB of history.
 const maxPageSize = 500
 
+// maxVendorRate is far above what one Temporal cluster dispatches; more is a typing error.
+const maxVendorRate = 1_000_000
+
 // Validate lists everything that is wrong at once, naming the variables.
 func (c Worker) Validate() error {
 	var p problems
@@ -257,6 +261,9 @@ func (c Worker) Validate() error {
 	}
 	if c.MaxSends < 1 || c.DBConns < 1 {
 		p.add("XENCRM_MAX_SENDS and XENCRM_DB_CONNS must be at least 1")
+	}
+	if c.VendorRate < 0 || c.VendorRate > maxVendorRate || math.IsNaN(c.VendorRate) {
+		p.add("VENDOR_RATE=%v must be from 0 (no limit) to %d messages a second", c.VendorRate, maxVendorRate)
 	}
 	if c.PagedAbove < 1 || c.PageSize < 1 || c.PageSize > maxPageSize {
 		p.add("XENCRM_PAGED_ABOVE must be at least 1 and XENCRM_PAGE_SIZE from 1 to %d", maxPageSize)
