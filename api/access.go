@@ -53,6 +53,8 @@ func audited(method, operation string) bool {
 	switch operation {
 	case "postCustomer", "postOrder", "postReceipts":
 		return false
+	case "countAudience": // it asks with a body, and changes nothing
+		return false
 	}
 	return unsafeMethod(method)
 }

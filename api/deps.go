@@ -113,7 +113,7 @@ type Deps struct {
 	Keys         Keys
 	AuditLog     AuditLog
 	// Audit is where the audit log is written.
-	Audit auth.AuditStore
+	Audit auth.AuditWriter
 	// Access decides who gets in; its zero value lets everybody do everything.
 	Access Access
 	// Repeats keeps the answers that repeated requests get again.
@@ -136,9 +136,9 @@ func (d Deps) Validate() error {
 		"Suppressions": d.Suppressions == nil,
 		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
 		"Repeats": d.Repeats == nil,
-		"Keys": d.Keys == nil, "AuditLog": d.AuditLog == nil, "Audit": d.Audit == nil,
+		"Keys":    d.Keys == nil, "AuditLog": d.AuditLog == nil, "Audit": d.Audit == nil,
 		"Access.Sessions": d.Access.Login != nil && d.Access.Sessions == nil,
-		"Dashboard": d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
+		"Dashboard":       d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
 	} {
 		if missing {
 			faults = append(faults, fmt.Errorf("api: %s is not set", name))

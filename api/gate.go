@@ -33,7 +33,7 @@ type gate struct {
 	*routes
 
 	access Access
-	audit  auth.AuditStore
+	audit  auth.AuditWriter
 	cross  *http.CrossOriginProtection
 	limits *limits
 }

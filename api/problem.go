@@ -33,9 +33,9 @@ const (
 	typeKeyRunning  = "/problems/idempotency-key-running"
 	typeKeyReused   = "/problems/idempotency-key-reused"
 	typeRateLimited = "/problems/rate-limited"
-	typeUnavailable  = "/problems/unavailable"
-	typeUnknown      = "/problems/outcome-unknown"
-	typeInternal     = "/problems/internal"
+	typeUnavailable = "/problems/unavailable"
+	typeUnknown     = "/problems/outcome-unknown"
+	typeInternal    = "/problems/internal"
 )
 
 // retryAfter is in seconds: brokers and databases restart in a few.
@@ -152,8 +152,8 @@ func titleOf(kind string) string {
 		typeUnauthorize: "No valid credential", typeForbidden: "The credential does not allow it",
 		typeRequired: "If-Match is required", typePrecondition: "It has changed since it was read",
 		typeKeyRunning: "The first request with this key is being worked on",
-		typeKeyReused: "The key belongs to another request",
-		typeTooLarge: "The body is too large", typeMediaType: "The body's type is not supported",
+		typeKeyReused:  "The key belongs to another request",
+		typeTooLarge:   "The body is too large", typeMediaType: "The body's type is not supported",
 		typeTimeout: "The body did not come in time", typeRateLimited: "Too many requests",
 		typeUnavailable: "A dependency is away; nothing was changed",
 		typeUnknown:     "The outcome is not known; repeat it under the same Idempotency-Key",

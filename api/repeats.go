@@ -33,10 +33,12 @@ func repeatable(method, path string) bool {
 func repeatParam() *huma.Param {
 	least, most := 1, maxIdempotencyKey
 	return &huma.Param{
-		Name: headerIdempotency, In: "header", Example: "3f1c9f6e-7c0e-4d0b-8a61-52a7d2b1f0aa",
+		Name: headerIdempotency, In: "header",
 		Description: "Makes it safe to repeat the request: within 24 hours the same request under the same key is " +
 			"answered as the first one was, and done once.",
-		Schema: &huma.Schema{Type: huma.TypeString, MinLength: &least, MaxLength: &most},
+		Schema: &huma.Schema{
+			Type: huma.TypeString, MinLength: &least, MaxLength: &most, Examples: []any{"3f1c9f6e-7c0e-4d0b-8a61-52a7d2b1f0aa"},
+		},
 	}
 }
 

@@ -2,9 +2,9 @@ package api_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -82,7 +82,7 @@ func TestIdempotencyKey(t *testing.T) {
 		b, made := setup(t), 0
 		b.segments.create = func(_ context.Context, in campaign.SegmentInput) (campaign.Segment, error) {
 			made++
-			return campaign.Segment{ID: segmentID, Name: in.Name, Rules: json.RawMessage(in.Rules), CreatedAt: now, UpdatedAt: now}, nil
+			return campaign.Segment{ID: segmentID, Name: in.Name, Rules: in.Rules, CreatedAt: now, UpdatedAt: now}, nil
 		}
 		return b, &made
 	}
@@ -155,7 +155,13 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 		target := "/api/campaigns/" + campaignID.String() + "/pause"
 		done := make(chan int)
-		go func() { done <- b.call(t, http.MethodPost, target, "", "Idempotency-Key", "k").Code }()
+		go func() {
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, target, nil)
+			req.Header.Set("Idempotency-Key", "k")
+			w := httptest.NewRecorder()
+			b.handler.ServeHTTP(w, req)
+			done <- w.Code
+		}()
 		<-entered
 		w := b.call(t, http.MethodPost, target, "", "Idempotency-Key", "k")
 		require.Equal(t, http.StatusConflict, w.Code)

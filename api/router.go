@@ -8,6 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
+
+	"github.com/xencrm/xencrm/internal/auth"
 )
 
 // contractVersion is the version of the API, not of the build: it rises when a client can tell.
@@ -43,6 +45,10 @@ func New(d Deps) http.Handler {
 	config.CreateHooks = nil // they would put $schema into every body
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer":  {Type: "http", Scheme: "bearer", Description: "An API key, or an ID token of the configured issuer."},
+		"session": {Type: "apiKey", In: "cookie", Name: auth.SessionCookie, Description: "A browser that has signed in."},
+	}
 	r := &routes{api: humagin.New(engine, config), log: d.Logger}
 	r.problemSchema = config.Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
 	g := newGate(r, d)

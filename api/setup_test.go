@@ -48,13 +48,15 @@ type bundle struct {
 	dashboard    *fakeDashboard
 	publisher    *fakePublisher
 	repeats      *fakeRepeats
+	access       *fakeAccess
 	readiness    map[string]func(context.Context) error
 	logs         *safeBuffer
 }
 
-func setup(t testing.TB) *bundle {
+func setup(t testing.TB, change ...func(*api.Deps)) *bundle {
 	t.Helper()
 	b := &bundle{
+		access:    newFakeAccess(),
 		customers: &fakeCustomers{}, records: &fakeRecords{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{},
 		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, repeats: &fakeRepeats{kept: map[string]*keptRepeat{}}, logs: &safeBuffer{},
 		readiness: map[string]func(context.Context) error{
@@ -64,8 +66,11 @@ func setup(t testing.TB) *bundle {
 	}
 	deps := api.Deps{
 		Customers: b.customers, Records: b.records, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Dashboard: b.dashboard,
-		Receipts: b.publisher, Repeats: b.repeats, Readiness: b.readiness, WebhookSecret: secret,
+		Receipts: b.publisher, Repeats: b.repeats, Keys: keysOf{b.access}, AuditLog: logOf{b.access}, Audit: b.access, Readiness: b.readiness, WebhookSecret: secret,
 		Logger: testLogger(b), Version: "v0.0.0-test", Now: clock,
+	}
+	for _, c := range change {
+		c(&deps)
 	}
 	require.NoError(t, deps.Validate())
 	b.handler = api.New(deps)

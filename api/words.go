@@ -122,6 +122,7 @@ func describe(status int) string {
 		http.StatusBadRequest: "The request cannot be read (`" + typeMalformed +
 			"`) or breaks a rule of the reference (`" + typeValidation + "`).",
 		http.StatusUnauthorized:          "No valid credential (`" + typeUnauthorize + "`).",
+		http.StatusForbidden:             "The credential does not allow it (`" + typeForbidden + "`).",
 		http.StatusNotFound:              "There is no such thing (`" + typeNotFound + "`).",
 		http.StatusConflict:              "The state forbids it (`" + typeConflict + "`).",
 		http.StatusPreconditionFailed:    "It has changed since it was read (`" + typePrecondition + "`); read it again.",

@@ -17,7 +17,8 @@ type keysCmd struct {
 }
 
 type createKeyCmd struct {
-	config.Keys
+	config.Keys `embed:""`
+
 	Name    string        `required:"" help:"What the key is for."`
 	Role    string        `default:"" enum:",viewer,editor,admin" help:"viewer, editor or admin."`
 	Scope   []string      `enum:"ingest,receipts" help:"ingest, receipts; may be given twice."`
@@ -33,22 +34,25 @@ func (c *createKeyCmd) Run(ctx context.Context) error {
 	if c.Expires != 0 {
 		in.ExpiresAt = time.Now().Add(c.Expires)
 	}
-	return app.CreateKey(ctx, c.Keys, in, os.Stdout, logger(c.Env))
+	return app.CreateKey(ctx, c.Keys, in, os.Stdout, app.NewLogger("keys", c.Env))
 }
 
-type listKeysCmd struct{ config.Keys }
+type listKeysCmd struct {
+	config.Keys `embed:""`
+}
 
 // Run lists the keys.
 func (c *listKeysCmd) Run(ctx context.Context) error {
-	return app.ListKeys(ctx, c.Keys, os.Stdout, logger(c.Env))
+	return app.ListKeys(ctx, c.Keys, os.Stdout, app.NewLogger("keys", c.Env))
 }
 
 type revokeKeyCmd struct {
-	config.Keys
+	config.Keys `embed:""`
+
 	ID string `arg:"" help:"The key's id, as keys list shows it."`
 }
 
 // Run revokes the key.
 func (c *revokeKeyCmd) Run(ctx context.Context) error {
-	return app.RevokeKey(ctx, c.Keys, c.ID, logger(c.Env))
+	return app.RevokeKey(ctx, c.Keys, c.ID, app.NewLogger("keys", c.Env))
 }

@@ -24,11 +24,15 @@ type Entry struct {
 	Status int
 }
 
-// AuditStore keeps the audit log. Begin is called before a change is tried and End after it, so that a
+// AuditWriter writes the audit log. Begin is called before a change is tried and End after it, so that a
 // change by a process that died in between is in the log, too.
-type AuditStore interface {
+type AuditWriter interface {
 	BeginEntry(ctx context.Context, e Entry) (int64, error)
 	EndEntry(ctx context.Context, id int64, status int) error
+}
+
+// AuditStore reads the audit log.
+type AuditStore interface {
 	// Entries gives up to limit entries before that id, newest first; 0 is after the newest.
 	Entries(ctx context.Context, principal string, before int64, limit int) ([]Entry, error)
 }

@@ -2,7 +2,6 @@ package auth_test
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -18,7 +17,7 @@ func TestKey(t *testing.T) {
 	t.Run("IsReadBackAsItWasShown", func(t *testing.T) {
 		t.Parallel()
 		k := auth.NewKey()
-		require.Regexp(t, regexp.MustCompile(`^xcrm_[0-9a-f]{16}_[0-9a-f]{72}$`), k.Reveal())
+		require.Regexp(t, `^xcrm_[0-9a-f]{16}_[0-9a-f]{72}$`, k.Reveal())
 		again, err := auth.ParseKey(k.Reveal())
 		require.NoError(t, err)
 		require.Equal(t, k.ID(), again.ID())

@@ -17,7 +17,7 @@ type Ticket string
 // NewTicket draws a ticket.
 func NewTicket() Ticket {
 	random := make([]byte, ticketBytes)
-	rand.Read(random) //nolint:errcheck // it never fails: the program ends if the system has no entropy
+	rand.Read(random) // it never fails: the program ends if the system has no entropy
 	return Ticket(base64.RawURLEncoding.EncodeToString(random))
 }
 

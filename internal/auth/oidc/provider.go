@@ -104,12 +104,22 @@ func (p *provider) fetchKeys(ctx context.Context) (jose.JSONWebKeySet, time.Dura
 	if err != nil {
 		return set, 0, fmt.Errorf("ask for the issuer's keys: %w", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was read
 	if resp.StatusCode != http.StatusOK {
 		return set, 0, fmt.Errorf("ask for the issuer's keys: status %d", resp.StatusCode)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&set); err != nil {
+	// One by one: a key of a kind that we do not know must not hide the others.
+	var raw struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&raw); err != nil {
 		return set, 0, fmt.Errorf("read the issuer's keys: %w", err)
+	}
+	for _, text := range raw.Keys {
+		var key jose.JSONWebKey
+		if key.UnmarshalJSON(text) == nil {
+			set.Keys = append(set.Keys, key)
+		}
 	}
 	return set, lifetime(resp.Header), nil
 }

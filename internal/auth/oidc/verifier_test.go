@@ -92,6 +92,8 @@ type forgery struct {
 }
 
 // forgedClaims are signed by the issuer's key, for somebody or something else.
+//
+//nolint:thelper // the makers of a table
 func forgedClaims() []forgery {
 	claim := func(name string, value any) func(*testing.T) string {
 		return func(t *testing.T) string { return good(t, with(name, value)) }
@@ -144,6 +146,8 @@ func forgedClaims() []forgery {
 }
 
 // forgedHeaders carry good claims under a bad header or signature.
+//
+//nolint:thelper // the makers of a table
 func forgedHeaders() []forgery {
 	header := func(h map[string]any) func(*testing.T) string {
 		return func(t *testing.T) string { return sign(t, jose.RS256, keyA(), h, goodClaims()) }
@@ -197,6 +201,8 @@ func forgedHeaders() []forgery {
 }
 
 // forgedShapes are good tokens that something happened to.
+//
+//nolint:thelper // the makers of a table
 func forgedShapes() []forgery {
 	change := func(f func(string) string) func(*testing.T) string {
 		return func(t *testing.T) string { return f(good(t, goodClaims())) }
@@ -233,6 +239,7 @@ func hs256(t *testing.T) string {
 	return sign(t, jose.HS256, secret, map[string]any{"kid": "a"}, goodClaims())
 }
 
+//nolint:thelper // the makers of a table
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
