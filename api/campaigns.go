@@ -30,6 +30,8 @@ type campaignView struct {
 	FanOut              string            `json:"fan_out" doc:"per_customer or paged: how the first attempts are dispatched. auto until the audience is known." example:"per_customer"`
 	Rate                float64           `json:"rate" doc:"Messages per second, 0 for no limit." example:"50"`
 	MaxAttempts         int               `json:"max_attempts" doc:"Answers of the vendor after which a message is given up." example:"3"`
+	SendDeadline        string            `json:"send_deadline" doc:"How long to try while the vendor does not answer." example:"1h0m0s"`
+	ReceiptDeadline     string            `json:"receipt_deadline" doc:"How long to wait for receipts before the books close." example:"72h0m0s"`
 	WorkflowID          string            `json:"workflow_id" doc:"The workflow in Temporal." example:"campaign-0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
 	FailureReason       string            `json:"failure_reason,omitempty" doc:"Why it FAILED." example:"the segment's rules cannot be read"`
 }
@@ -88,6 +90,7 @@ type createdAnswer struct {
 }
 
 type createdOutput struct {
+	ETag     string `header:"ETag" doc:"The version of a draft, for If-Match." example:"\"1\""`
 	Location string `header:"Location" doc:"Where the campaign is." example:"/api/campaigns/0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
 	Body     createdAnswer
 }
@@ -106,7 +109,7 @@ func (c campaigns) create(ctx context.Context, in *createInput) (*createdOutput,
 	if err != nil {
 		return nil, err
 	}
-	return &createdOutput{Location: "/api/campaigns/" + made.ID.String(), Body: createdAnswer{
+	return &createdOutput{ETag: draftTag(made), Location: locationOf(made), Body: createdAnswer{
 		Success: true, Data: viewCreated(made),
 		Message: fmt.Sprintf("Campaign \"%s\" created successfully with %d targeted customers", made.Name, made.TargetCount),
 	}}, nil
@@ -116,7 +119,7 @@ type campaignID struct {
 	ID string `path:"id" format:"uuid" doc:"The campaign's id." example:"0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
 }
 
-func (c campaigns) get(ctx context.Context, in *campaignID) (*reply[answer[campaignView]], error) {
+func (c campaigns) get(ctx context.Context, in *campaignID) (*campaignOutput, error) {
 	id, err := idOf(in.ID, "Campaign")
 	if err != nil {
 		return nil, err
@@ -125,7 +128,7 @@ func (c campaigns) get(ctx context.Context, in *campaignID) (*reply[answer[campa
 	if err != nil {
 		return nil, err
 	}
-	return ok(viewCampaign(one)), nil
+	return draftOutput(one), nil
 }
 
 func (c campaigns) list(ctx context.Context, in *paging) (*reply[page[campaignView]], error) {
@@ -157,6 +160,7 @@ func viewCampaign(c campaign.Campaign) campaignView {
 		UpdatedAt: instant{c.UpdatedAt}, ScheduledAt: instantOf(c.ScheduledAt), StartedAt: instantOf(c.StartedAt),
 		FinishedAt: instantOf(c.FinishedAt), FanOut: string(c.FanOut), Rate: c.Rate, MaxAttempts: c.MaxAttempts,
 		WorkflowID: c.WorkflowID, FailureReason: c.FailureReason,
+		SendDeadline: c.SendDeadline.String(), ReceiptDeadline: c.ReceiptDeadline.String(),
 	}
 	if s := c.Stats; s != nil {
 		view.CampaignStats.value = &statsView{

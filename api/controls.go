@@ -72,18 +72,6 @@ func (c campaigns) setRate(ctx context.Context, in *rateInput) (*progressReply, 
 	})(ctx, &campaignID{ID: in.ID})
 }
 
-func (c campaigns) launch(ctx context.Context, in *campaignID) (*reply[answer[campaignView]], error) {
-	id, err := idOf(in.ID, "Campaign")
-	if err != nil {
-		return nil, err
-	}
-	launched, err := c.service.Launch(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return ok(viewCampaign(launched)), nil
-}
-
 // retriedView is a campaign that sends its failed messages again.
 type retriedView struct {
 	Retried  int          `json:"retried" doc:"Messages that will be sent again; 0 changes nothing." example:"2"`

@@ -119,19 +119,6 @@ func (s *Store) Unstarted(ctx context.Context, age time.Duration, limit int) ([]
 	return out, nil
 }
 
-// LaunchDraft moves a draft on by compare-and-set, so that of many clicks one launches.
-func (s *Store) LaunchDraft(ctx context.Context, id uuid.UUID) (campaign.Campaign, error) {
-	n, err := s.q.LaunchDraft(ctx, id)
-	if err != nil {
-		return campaign.Campaign{}, db.Translate(err)
-	}
-	c, err := s.Campaign(ctx, id)
-	if err == nil && n == 0 {
-		return c, errs.Errorf(errs.Conflict, "the campaign is %s; only a DRAFT can be launched", c.Status)
-	}
-	return c, err
-}
-
 // SetStatus moves an open campaign to status by compare-and-set. A campaign that has ended stays
 // ended, and repeating the call changes nothing.
 func (s *Store) SetStatus(ctx context.Context, id uuid.UUID, status campaign.Status) error {
@@ -204,7 +191,7 @@ func campaignOf(r businesssql.Campaign, st businesssql.CampaignStat) campaign.Ca
 		SendDeadline:    time.Duration(r.SendDeadlineMs) * time.Millisecond,
 		ReceiptDeadline: time.Duration(r.ReceiptDeadlineMs) * time.Millisecond,
 		ScheduledAt:     r.ScheduledAt, Round: int(r.Round), WorkflowID: r.WorkflowID,
-		FailureReason: deref(r.FailureReason), CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt,
+		Version: int(r.Version), FailureReason: deref(r.FailureReason), CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt,
 		UpdatedAt: r.UpdatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
 	if r.AudienceResolvedAt != nil {

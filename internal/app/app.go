@@ -38,6 +38,7 @@ var (
 	_ customer.RecordStore      = (*master.Store)(nil)
 	_ customer.OrderStore       = (*master.Store)(nil)
 	_ campaign.Store            = (*business.Store)(nil)
+	_ campaign.Rehearser        = (*business.Store)(nil)
 	_ campaign.SuppressionStore = (*business.Store)(nil)
 	_ campaign.SegmentStore     = (*business.Store)(nil)
 	_ campaign.AudienceReader   = (*business.Store)(nil)

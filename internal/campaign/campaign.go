@@ -43,6 +43,8 @@ type Campaign struct {
 	SendDeadline    time.Duration
 	ReceiptDeadline time.Duration
 	ScheduledAt     *time.Time
+	// Version counts the edits of a draft from 1; a launch ends them.
+	Version int
 	// Round is 0 for the launch; each retry of the failed ones adds one.
 	Round         int
 	WorkflowID    string

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/message"
@@ -70,6 +71,7 @@ type Service struct {
 	segments *Segments
 	audience AudienceReader
 	engine   Engine
+	tryOut   tryOut
 	now      Clock
 	log      *slog.Logger
 }
@@ -80,13 +82,21 @@ type Deps struct {
 	Segments *Segments
 	Audience AudienceReader
 	Engine   Engine
-	Now      Clock
-	Log      *slog.Logger
+	// Rehearser, ExampleLink and PagedAbove make dry runs: they are what the worker has, but for the link.
+	Rehearser Rehearser
+	// ExampleLink stands for the unsubscribe link of a message that is only shown: it unsubscribes nobody.
+	ExampleLink string
+	PagedAbove  int
+	Now         Clock
+	Log         *slog.Logger
 }
 
 // NewService makes the service.
 func NewService(d Deps) *Service {
-	return &Service{store: d.Store, segments: d.Segments, audience: d.Audience, engine: d.Engine, now: d.Now, log: d.Log}
+	return &Service{
+		store: d.Store, segments: d.Segments, audience: d.Audience, engine: d.Engine, now: d.Now, log: d.Log,
+		tryOut: tryOut{d.Rehearser, d.ExampleLink, cmp.Or(d.PagedAbove, DefaultPagedAbove)},
+	}
 }
 
 // Create stores a campaign and, unless it is a draft, launches it. If Temporal is away the launch is
@@ -107,12 +117,22 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Campaign, error) 
 	return stored, nil
 }
 
-// Launch starts a draft.
+// Launch starts a draft, whatever it says by now.
 func (s *Service) Launch(ctx context.Context, id uuid.UUID) (Campaign, error) {
-	if _, err := s.Get(ctx, id); err != nil {
+	return s.LaunchIf(ctx, id, customer.Match{Any: true})
+}
+
+// LaunchIf starts a draft that still is what the caller has seen of it.
+func (s *Service) LaunchIf(ctx context.Context, id uuid.UUID, m customer.Match) (Campaign, error) {
+	seen, err := s.draft(ctx, id, "launched", m)
+	if err != nil {
 		return Campaign{}, err
 	}
-	c, err := s.store.LaunchDraft(ctx, id)
+	version := seen.Version
+	if m.Any {
+		version = 0
+	}
+	c, err := s.store.LaunchDraft(ctx, id, version)
 	if err != nil {
 		return Campaign{}, err
 	}
@@ -248,7 +268,25 @@ func (s *Service) steer(
 	return p, failpoint.Err(failpoint.ControlAfter)
 }
 
+// build makes the campaign that the input describes, with the present size of its audience.
 func (s *Service) build(ctx context.Context, in CreateInput) (Campaign, error) {
+	c, err := s.describe(ctx, in)
+	if err != nil {
+		return Campaign{}, err
+	}
+	rules, err := segment.Parse(c.Rules)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("the segment's stored rules: %w", err)
+	}
+	c.TargetCount, err = s.audience.CountAudience(ctx, rules)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("count audience: %w", err)
+	}
+	return c, nil
+}
+
+// describe validates the input and freezes the segment's rules.
+func (s *Service) describe(ctx context.Context, in CreateInput) (Campaign, error) {
 	in, err := s.validate(in)
 	if err != nil {
 		return Campaign{}, err
@@ -257,17 +295,9 @@ func (s *Service) build(ctx context.Context, in CreateInput) (Campaign, error) {
 	if err != nil {
 		return Campaign{}, err
 	}
-	rules, err := segment.Parse(seg.Rules)
-	if err != nil {
-		return Campaign{}, fmt.Errorf("the segment's stored rules: %w", err)
-	}
-	count, err := s.audience.CountAudience(ctx, rules)
-	if err != nil {
-		return Campaign{}, fmt.Errorf("count audience: %w", err)
-	}
 	c := Campaign{
 		ID: campaignID(in), SegmentID: seg.ID, SegmentName: seg.Name, Rules: seg.Rules, Name: in.Name,
-		MessageTemplate: in.MessageTemplate, Type: Type(in.Type), Status: Active, TargetCount: count,
+		MessageTemplate: in.MessageTemplate, Type: Type(in.Type), Status: Active,
 		FanOut: in.FanOut, Rate: in.Rate, MaxAttempts: in.MaxAttempts, SendDeadline: in.SendDeadline,
 		ReceiptDeadline: in.ReceiptDeadline, ScheduledAt: in.ScheduledAt, CreatedBy: in.Principal,
 	}

@@ -33,6 +33,7 @@ type house struct {
 }
 
 func (h *house) InsertSegment(_ context.Context, s campaign.Segment) (campaign.Segment, error) {
+	s.Version = 1
 	h.segments[s.ID] = s
 	return s, nil
 }
@@ -69,6 +70,7 @@ func (h *house) InsertCampaign(_ context.Context, c campaign.Campaign, _ []byte)
 	if have, ok := h.campaigns[c.ID]; ok {
 		return have, false, nil
 	}
+	c.Version = 1
 	h.campaigns[c.ID] = c
 	return c, true, nil
 }
@@ -100,13 +102,6 @@ func (h *house) RearmFailed(_ context.Context, id uuid.UUID, _ []string) (campai
 	return h.campaigns[id], 0, nil
 }
 
-func (h *house) LaunchDraft(_ context.Context, id uuid.UUID) (campaign.Campaign, error) {
-	c := h.campaigns[id]
-	c.Status = campaign.Active
-	h.campaigns[id] = c
-	return c, nil
-}
-
 func (h *house) Start(_ context.Context, c campaign.Campaign) error {
 	h.started = append(h.started, c.ID)
 	return h.engineErr
@@ -125,6 +120,7 @@ func newHouse() (*house, *campaign.Segments, *campaign.Service) {
 	segments := campaign.NewSegments(h, h)
 	return h, segments, campaign.NewService(campaign.Deps{
 		Store: h, Segments: segments, Audience: h, Engine: h, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Rehearser: h, ExampleLink: "https://crm.shop.in/u/example", PagedAbove: 1,
 	})
 }
 

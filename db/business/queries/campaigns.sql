@@ -48,7 +48,7 @@ SELECT * FROM campaigns WHERE campaign_id = @campaign_id FOR UPDATE;
 -- name: LaunchDraft :execrows
 UPDATE campaigns
 SET status = CASE WHEN scheduled_at > now() THEN 'SCHEDULED' ELSE 'ACTIVE' END, updated_at = now()
-WHERE campaign_id = @campaign_id AND status = 'DRAFT';
+WHERE campaign_id = @campaign_id AND status = 'DRAFT' AND (@version::integer = 0 OR version = @version);
 
 -- name: SetCampaignStatus :execrows
 -- Compare-and-set: a campaign that has ended is never opened again by a late call.

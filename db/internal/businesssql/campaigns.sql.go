@@ -60,7 +60,7 @@ func (q *Queries) CountCampaigns(ctx context.Context) (int64, error) {
 }
 
 const getCampaign = `-- name: GetCampaign :one
-SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
+SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaigns.version, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
 FROM campaigns JOIN campaign_stats USING (campaign_id)
 WHERE campaigns.campaign_id = $1
 `
@@ -100,6 +100,7 @@ func (q *Queries) GetCampaign(ctx context.Context, campaignID uuid.UUID) (GetCam
 		&i.Campaign.AudienceResolvedAt,
 		&i.Campaign.StartedAt,
 		&i.Campaign.FinishedAt,
+		&i.Campaign.Version,
 		&i.CampaignStat.CampaignID,
 		&i.CampaignStat.TotalMessages,
 		&i.CampaignStat.PendingCount,
@@ -211,11 +212,16 @@ func (q *Queries) InsertStats(ctx context.Context, campaignID uuid.UUID) error {
 const launchDraft = `-- name: LaunchDraft :execrows
 UPDATE campaigns
 SET status = CASE WHEN scheduled_at > now() THEN 'SCHEDULED' ELSE 'ACTIVE' END, updated_at = now()
-WHERE campaign_id = $1 AND status = 'DRAFT'
+WHERE campaign_id = $1 AND status = 'DRAFT' AND ($2::integer = 0 OR version = $2)
 `
 
-func (q *Queries) LaunchDraft(ctx context.Context, campaignID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, launchDraft, campaignID)
+type LaunchDraftParams struct {
+	CampaignID uuid.UUID
+	Version    int32
+}
+
+func (q *Queries) LaunchDraft(ctx context.Context, arg LaunchDraftParams) (int64, error) {
+	result, err := q.db.Exec(ctx, launchDraft, arg.CampaignID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
@@ -223,7 +229,7 @@ func (q *Queries) LaunchDraft(ctx context.Context, campaignID uuid.UUID) (int64,
 }
 
 const listCampaigns = `-- name: ListCampaigns :many
-SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
+SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaigns.version, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
 FROM campaigns JOIN campaign_stats USING (campaign_id)
 ORDER BY campaigns.created_at DESC, campaigns.campaign_id
 LIMIT $2 OFFSET $1
@@ -275,6 +281,7 @@ func (q *Queries) ListCampaigns(ctx context.Context, arg ListCampaignsParams) ([
 			&i.Campaign.AudienceResolvedAt,
 			&i.Campaign.StartedAt,
 			&i.Campaign.FinishedAt,
+			&i.Campaign.Version,
 			&i.CampaignStat.CampaignID,
 			&i.CampaignStat.TotalMessages,
 			&i.CampaignStat.PendingCount,
@@ -299,7 +306,7 @@ func (q *Queries) ListCampaigns(ctx context.Context, arg ListCampaignsParams) ([
 }
 
 const listUnstarted = `-- name: ListUnstarted :many
-SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
+SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaigns.version, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
 FROM campaigns JOIN campaign_stats USING (campaign_id)
 WHERE start_confirmed_at IS NULL AND status IN ('SCHEDULED', 'ACTIVE') AND campaigns.updated_at < $1
 ORDER BY campaigns.created_at
@@ -352,6 +359,7 @@ func (q *Queries) ListUnstarted(ctx context.Context, arg ListUnstartedParams) ([
 			&i.Campaign.AudienceResolvedAt,
 			&i.Campaign.StartedAt,
 			&i.Campaign.FinishedAt,
+			&i.Campaign.Version,
 			&i.CampaignStat.CampaignID,
 			&i.CampaignStat.TotalMessages,
 			&i.CampaignStat.PendingCount,
@@ -376,7 +384,7 @@ func (q *Queries) ListUnstarted(ctx context.Context, arg ListUnstartedParams) ([
 }
 
 const lockCampaign = `-- name: LockCampaign :one
-SELECT campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status, target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms, scheduled_at, round, workflow_id, start_confirmed_at, request_hash, failure_reason, created_by, created_at, updated_at, audience_resolved_at, started_at, finished_at FROM campaigns WHERE campaign_id = $1 FOR UPDATE
+SELECT campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status, target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms, scheduled_at, round, workflow_id, start_confirmed_at, request_hash, failure_reason, created_by, created_at, updated_at, audience_resolved_at, started_at, finished_at, version FROM campaigns WHERE campaign_id = $1 FOR UPDATE
 `
 
 // Always the first lock of a transaction that takes it; then ledger rows, then the books.
@@ -410,6 +418,7 @@ func (q *Queries) LockCampaign(ctx context.Context, campaignID uuid.UUID) (Campa
 		&i.AudienceResolvedAt,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Version,
 	)
 	return i, err
 }
@@ -437,7 +446,7 @@ UPDATE campaigns
 SET round = round + 1, status = 'ACTIVE', workflow_id = $1, start_confirmed_at = NULL,
     finished_at = NULL, failure_reason = NULL, updated_at = now()
 WHERE campaign_id = $2
-RETURNING campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status, target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms, scheduled_at, round, workflow_id, start_confirmed_at, request_hash, failure_reason, created_by, created_at, updated_at, audience_resolved_at, started_at, finished_at
+RETURNING campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status, target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms, scheduled_at, round, workflow_id, start_confirmed_at, request_hash, failure_reason, created_by, created_at, updated_at, audience_resolved_at, started_at, finished_at, version
 `
 
 type NextRoundParams struct {
@@ -475,6 +484,7 @@ func (q *Queries) NextRound(ctx context.Context, arg NextRoundParams) (Campaign,
 		&i.AudienceResolvedAt,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Version,
 	)
 	return i, err
 }

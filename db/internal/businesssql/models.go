@@ -39,6 +39,7 @@ type Campaign struct {
 	AudienceResolvedAt  *time.Time
 	StartedAt           *time.Time
 	FinishedAt          *time.Time
+	Version             int32
 }
 
 type CampaignDeliverySummary struct {
