@@ -68,12 +68,23 @@ type Campaigns interface {
 	Get(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
 	List(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error)
 	Recent(ctx context.Context, limit int) ([]campaign.Campaign, error)
+	Drafts
 	Controls
+}
+
+// Drafts tries campaigns out and changes them before their launch.
+type Drafts interface {
+	Rehearse(ctx context.Context, in campaign.CreateInput) (campaign.Rehearsal, error)
+	EditDraft(
+		ctx context.Context, id uuid.UUID, m customer.Match, change func(campaign.Campaign) (campaign.CreateInput, error),
+	) (campaign.Campaign, error)
+	DeleteDraft(ctx context.Context, id uuid.UUID) error
+	LaunchIf(ctx context.Context, id uuid.UUID, m customer.Match) (campaign.Campaign, error)
+	Duplicate(ctx context.Context, id uuid.UUID, principal string) (campaign.Campaign, error)
 }
 
 // Controls steers a campaign.
 type Controls interface {
-	Launch(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
 	Pause(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 	Resume(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 	Cancel(ctx context.Context, id uuid.UUID) (campaign.Progress, error)

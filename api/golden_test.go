@@ -95,7 +95,7 @@ func always(b *bundle) {
 		return c, nil
 	}
 	b.campaigns.get = func(context.Context, uuid.UUID) (campaign.Campaign, error) { return aCampaign(), nil }
-	b.campaigns.launch = b.campaigns.get
+	alwaysDrafts(b)
 	b.campaigns.list = func(context.Context, campaign.PageRequest) (campaign.Page[campaign.Campaign], error) {
 		return campaign.Page[campaign.Campaign]{Items: []campaign.Campaign{aCampaign(), aDraft()}, Total: 12}, nil
 	}
@@ -149,6 +149,9 @@ func TestGoldenSuccess(t *testing.T) {
 		{"campaigns_list", http.MethodGet, "/api/campaigns?page=2&limit=5", ""},
 		{"campaigns_get", http.MethodGet, campaignPath, ""},
 		{"campaigns_progress", http.MethodGet, campaignPath + "/progress", ""},
+		{"campaigns_dry_run", http.MethodPost, "/api/campaigns/dry-run", draft},
+		{"campaigns_duplicate", http.MethodPost, campaignPath + "/duplicate", ""},
+		{"campaigns_delete", http.MethodDelete, campaignPath, ""},
 		{"campaigns_launch", http.MethodPost, campaignPath + "/launch", ""},
 		{"campaigns_pause", http.MethodPost, campaignPath + "/pause", ""},
 		{"campaigns_resume", http.MethodPost, campaignPath + "/resume", ""},

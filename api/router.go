@@ -74,6 +74,7 @@ func (r *routes) table(d Deps) {
 	add(r, post("/receipts", "postReceipts").gives(http.StatusAccepted), newReceipts(d).take)
 
 	r.people(d)
+	r.drafts(d)
 
 	s := segments{d.Segments}
 	add(r, get("/api/segments", "listSegments"), s.list)
@@ -89,7 +90,6 @@ func (r *routes) table(d Deps) {
 	add(r, post("/api/campaigns", "createCampaign").gives(http.StatusCreated), c.create)
 	add(r, get("/api/campaigns/{id}", "getCampaign"), c.get)
 	add(r, get("/api/campaigns/{id}/progress", "getProgress"), c.steer(d.Campaigns.Progress))
-	add(r, post("/api/campaigns/{id}/launch", "launchCampaign"), c.launch)
 	add(r, post("/api/campaigns/{id}/pause", "pauseCampaign"), c.steer(d.Campaigns.Pause))
 	add(r, post("/api/campaigns/{id}/resume", "resumeCampaign"), c.steer(d.Campaigns.Resume))
 	add(r, post("/api/campaigns/{id}/cancel", "cancelCampaign"), c.steer(d.Campaigns.Cancel))
@@ -106,6 +106,16 @@ func (r *routes) table(d Deps) {
 	f := figures{d.Campaigns, d.Dashboard}
 	add(r, get("/api/campaignstats", "campaignStats"), f.campaignStats)
 	add(r, get("/api/dashapi", "dashboard"), f.dashboardRows)
+}
+
+// drafts are the routes of campaigns before their launch.
+func (r *routes) drafts(d Deps) {
+	f := drafts{d.Campaigns}
+	add(r, post("/api/campaigns/dry-run", "dryRun"), f.dryRun)
+	add(r, patch("/api/campaigns/{id}", "editCampaign"), f.edit)
+	add(r, del("/api/campaigns/{id}", "deleteCampaign"), f.remove)
+	add(r, post("/api/campaigns/{id}/launch", "launchCampaign"), f.launch)
+	add(r, post("/api/campaigns/{id}/duplicate", "duplicateCampaign").gives(http.StatusCreated), f.duplicate)
 }
 
 // people are the routes of those who are written to, and of those who are not.

@@ -32,16 +32,18 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
 	segments := campaign.NewSegments(on.business, on.business)
 	records := customer.NewRecords(on.customers, on.customers)
 	deps := api.Deps{
 		Customers:    customer.NewService(publisher, on.customers, time.Now, log),
 		Records:      records,
 		Orders:       records,
-		Suppressions: campaign.NewSuppressions(on.business, campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())),
+		Suppressions: campaign.NewSuppressions(on.business, links),
 		Segments:     segments,
 		Campaigns: campaign.NewService(campaign.Deps{
 			Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
+			Rehearser: on.business, ExampleLink: links.Example(), PagedAbove: cfg.PagedAbove,
 		}),
 		Dashboard: on.business,
 		Receipts:  receipts.NewPublisher(publisher, time.Now),

@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	// Send windows name time zones, and small images have no database of them.
+	_ "time/tzdata"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -38,6 +40,7 @@ var (
 	_ customer.RecordStore      = (*master.Store)(nil)
 	_ customer.OrderStore       = (*master.Store)(nil)
 	_ campaign.Store            = (*business.Store)(nil)
+	_ campaign.Rehearser        = (*business.Store)(nil)
 	_ campaign.SuppressionStore = (*business.Store)(nil)
 	_ campaign.SegmentStore     = (*business.Store)(nil)
 	_ campaign.AudienceReader   = (*business.Store)(nil)
