@@ -15,7 +15,7 @@ import (
 var kolkata = time.FixedZone("IST", 19_800)
 
 // windowed gives a campaign that sends from 09:00 to 20:00 in Kolkata and starts at a time of 1 March.
-func windowed(w *world, t *testing.T, hour, minute int) (*testsuite.TestWorkflowEnvironment, workflows.CampaignInput) {
+func windowed(t *testing.T, w *world, hour, minute int) (*testsuite.TestWorkflowEnvironment, workflows.CampaignInput) {
 	t.Helper()
 	env := w.env(t)
 	env.SetStartTime(time.Date(2026, 3, 1, hour, minute, 0, 0, kolkata))
@@ -59,7 +59,7 @@ func TestSendWindow(t *testing.T) {
 	t.Run("AtNightItWaitsForTheMorning", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(60)
-		env, in := windowed(w, t, 22, 0)
+		env, in := windowed(t, w, 22, 0)
 		sent := clocked(w, env)
 		env.RegisterDelayedCallback(func() {
 			require.Empty(t, w.sends)
@@ -77,7 +77,7 @@ func TestSendWindow(t *testing.T) {
 	t.Run("WhatIsScheduledForTheNightWaitsToo", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(5)
-		env, in := windowed(w, t, 12, 0)
+		env, in := windowed(t, w, 12, 0)
 		in.StartAt = time.Date(2026, 3, 5, 3, 0, 0, 0, kolkata)
 		sent := clocked(w, env)
 		env.ExecuteWorkflow(workflows.CampaignWorkflow, in)
@@ -88,7 +88,7 @@ func TestSendWindow(t *testing.T) {
 	t.Run("CancelInTheNightEndsIt", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(60)
-		env, in := windowed(w, t, 22, 0)
+		env, in := windowed(t, w, 22, 0)
 		env.RegisterDelayedCallback(func() { update(t, env, workflows.CancelUpdate) }, time.Hour)
 		env.ExecuteWorkflow(workflows.CampaignWorkflow, in)
 		require.Equal(t, campaign.Cancelled, result(t, env).Status)
@@ -99,7 +99,7 @@ func TestSendWindow(t *testing.T) {
 	t.Run("AWindowThatCannotBeReadIsClosed", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(5)
-		env, in := windowed(w, t, 12, 0)
+		env, in := windowed(t, w, 12, 0)
 		in.Window.TimeZone = "Mars/Olympus"
 		env.RegisterDelayedCallback(func() {
 			require.Empty(t, w.sends)
@@ -112,7 +112,7 @@ func TestSendWindow(t *testing.T) {
 	t.Run("ReceiptsAreTakenAtNight", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(10)
-		env, in := windowed(w, t, 19, 59)
+		env, in := windowed(t, w, 19, 59)
 		env.RegisterDelayedCallback(func() {
 			require.Nil(t, progressOf(t, env).WaitsUntil, "nothing is left to send")
 			w.deliverAll()
@@ -136,7 +136,7 @@ func TestSendWindowCloses(t *testing.T) {
 			t.Helper()
 			w := newWorld(tt.audience)
 			w.pageSize = tt.pageSize
-			env, in := windowed(w, t, 19, 59)
+			env, in := windowed(t, w, 19, 59)
 			in.Rate = float64(tt.audience) / 120 // half of it in the last minute of the day
 			return w, env, in, clocked(w, env)
 		}
