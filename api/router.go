@@ -66,6 +66,7 @@ func (r *routes) table(d Deps) {
 	add(r, post("/receipts", "postReceipts").gives(http.StatusAccepted), newReceipts(d).take)
 
 	r.people(d)
+	r.files(d)
 
 	s := segments{d.Segments}
 	add(r, get("/api/segments", "listSegments"), s.list)
@@ -91,6 +92,15 @@ func (r *routes) table(d Deps) {
 	f := figures{d.Campaigns, d.Dashboard}
 	add(r, get("/api/campaignstats", "campaignStats"), f.campaignStats)
 	add(r, get("/api/dashapi", "dashboard"), f.dashboardRows)
+}
+
+// files are the routes of customers by the file.
+func (r *routes) files(d Deps) {
+	i := imports{d.Imports}
+	add(r, post("/api/customers/import", "importCustomers").gives(http.StatusAccepted), i.take)
+	add(r, get("/api/imports/{id}", "getImport"), i.get)
+	add(r, get("/api/imports/{id}/errors", "listImportErrors"), i.errors)
+	add(r, get("/api/customers/export", "exportCustomers"), exports{d.Records, r}.customers)
 }
 
 // people are the routes of those who are written to, and of those who are not.

@@ -67,11 +67,11 @@ type Table struct {
 func House() Table {
 	leaves := []string{
 		"internal/errs", "internal/clock", "internal/runner", "internal/telemetry", "internal/batch", "internal/failpoint",
-		"internal/cursor",
+		"internal/cursor", "internal/csvrow",
 	}
 	domain := slices.Concat(leaves, []string{
 		"internal/segment", "internal/message", "internal/event", "internal/auth", "internal/vendor",
-		"internal/customer", "internal/campaign",
+		"internal/customer", "internal/campaign", "internal/bulk",
 	})
 	return Table{
 		Rules:    rules(leaves, domain),
@@ -101,6 +101,7 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/telemetry", Leaf, low},
 		{"internal/batch", Leaf, low},
 		{"internal/cursor", Leaf, low},
+		{"internal/csvrow", Leaf, low},
 		{"internal/config", Leaf, low},
 		{"internal/failpoint", Leaf, low},
 
@@ -111,8 +112,8 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/auth", Domain, leaves},
 		{"internal/vendor", Domain, leaves},
 		{"internal/customer", Domain, and(leaves, "internal/auth", "internal/event")},
-		{"internal/campaign", Domain, and(leaves, "internal/segment", "internal/message", "internal/customer",
-			"internal/auth", "internal/event")},
+		{"internal/bulk", Domain, and(leaves, "internal/customer")},
+		{"internal/campaign", Domain, and(leaves, "internal/segment", "internal/message", "internal/customer", "internal/auth", "internal/event")},
 
 		{"activities", Process, domain},
 		// What a workflow does is a function of its history, and a crash point is not.
