@@ -2,12 +2,18 @@ package master
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/internal/mastersql"
+	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
 )
 
@@ -77,12 +83,30 @@ func applyRows(ctx context.Context, q *mastersql.Queries, b *mastersql.ImportBat
 	if err != nil {
 		return done, err
 	}
+	envelope, err := openEnvelope()
+	if err != nil {
+		return done, err
+	}
 	done, err = q.ApplyImported(ctx, mastersql.ApplyImportedParams{
-		ImportID: b.ImportID, Batch: b.Batch, EventType: event.TypeCustomerMVUpsert, Exchange: event.ExchangeIngestion,
-		RoutingKey: event.KeyCustomerMV, SchemaVersion: event.SchemaVersion, Source: event.SourceCustomerImport,
+		ImportID: b.ImportID, Batch: b.Batch, Known: locked > 0, Unknown: locked < int64(b.Customers),
+		EventType: event.TypeCustomerMVUpsert, Exchange: event.ExchangeIngestion, RoutingKey: event.KeyCustomerMV,
+		Envelope: envelope,
 	})
-	if err == nil && locked+done.Created != int64(b.Customers) {
-		err = errRaced // somebody has just made one of them, which is to be changed now
+	if errs.Is(db.Translate(err), errs.Conflict) || err == nil && locked+done.Created != int64(b.Customers) {
+		err = errRaced // somebody has just made one of them, who is to be changed now
 	}
 	return done, err
+}
+
+// openEnvelope gives the envelope of the events up to their data.
+func openEnvelope() (string, error) {
+	const data = "null"
+	whole, err := json.Marshal(event.Envelope{
+		EventType: event.TypeCustomerMVUpsert, SchemaVersion: event.SchemaVersion, Timestamp: time.Now().UTC(),
+		Source: event.SourceCustomerImport, Data: json.RawMessage(data),
+	})
+	if err != nil {
+		return "", fmt.Errorf("encode envelope: %w", err)
+	}
+	return strings.TrimSuffix(string(whole), data+"}"), nil
 }

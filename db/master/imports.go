@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/shopspring/decimal"
 
 	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/internal/mastersql"
@@ -62,11 +63,19 @@ func rowParams(id uuid.UUID, batch int32, rows []bulk.Row) []mastersql.CopyImpor
 	for i := range rows {
 		r, in := &rows[i], &rows[i].Input
 		out[i] = mastersql.CopyImportRowsParams{
-			ImportID: id, Batch: batch, Email: in.Email, CustomerID: r.CustomerID, EventID: r.EventID, Name: in.Name,
-			Phone: in.Phone, TotalSpend: in.TotalSpend, TotalVisits: in.TotalVisits, LastOrderAt: in.LastOrderAt, Status: in.Status,
+			ImportID: id, Batch: batch, Email: in.Email, Name: in.Name,
+			CustomerID: pgtype.UUID{Bytes: r.CustomerID, Valid: true}, EventID: pgtype.UUID{Bytes: r.EventID, Valid: true},
+			Phone: in.Phone, TotalSpend: numericOf(in.TotalSpend), TotalVisits: in.TotalVisits, LastOrderAt: in.LastOrderAt, Status: in.Status,
 		}
 	}
 	return out
+}
+
+func numericOf(d *decimal.Decimal) pgtype.Numeric {
+	if d == nil {
+		return pgtype.Numeric{}
+	}
+	return pgtype.Numeric{Int: d.Coefficient(), Exp: d.Exponent(), Valid: true}
 }
 
 func errorParams(id uuid.UUID, faults []bulk.RowError) []mastersql.CopyImportErrorsParams {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/shopspring/decimal"
 )
 
 const applyImported = `-- name: ApplyImported :one
@@ -28,7 +27,7 @@ WITH post AS MATERIALIZED (
                                                 WHERE o.customer_id = c.customer_id AND o.order_status = 'COMPLETED'))
            END AS last_order_at
     FROM import_rows r JOIN customers c ON c.email = r.email
-    WHERE r.import_id = $1 AND r.batch = $2
+    WHERE $1::bool AND r.import_id = $2 AND r.batch = $3
 ), changed AS (
     UPDATE customers c
     SET name = p.name, phone = p.phone, status = p.status, total_spend = p.total_spend, total_visits = p.total_visits,
@@ -48,7 +47,8 @@ WITH post AS MATERIALIZED (
     SELECT r.event_id, r.customer_id, r.name, r.email, r.phone, coalesce(r.total_spend, 0) AS total_spend,
            coalesce(r.total_visits, 0) AS total_visits, r.last_order_at, coalesce(r.status, 'ACTIVE') AS status
     FROM import_rows r
-    WHERE r.import_id = $1 AND r.batch = $2 AND NOT EXISTS (SELECT FROM customers c WHERE c.email = r.email)
+    WHERE $4::bool AND r.import_id = $2 AND r.batch = $3
+      AND NOT EXISTS (SELECT FROM customers c WHERE c.email = r.email)
     ORDER BY r.email COLLATE "C"
 ), made AS (
     INSERT INTO customers (customer_id, name, email, phone, total_spend, total_visits, last_order_at,
@@ -56,23 +56,21 @@ WITH post AS MATERIALIZED (
     SELECT n.customer_id, n.name, n.email, n.phone, n.total_spend, n.total_visits, n.last_order_at,
            n.total_spend, n.total_visits, n.last_order_at, n.status, 1
     FROM new n
-    ON CONFLICT (email) DO NOTHING
     RETURNING customer_id
 ), told AS (
     INSERT INTO outbox_events (event_id, event_type, entity_id, entity_version, exchange, routing_key, payload)
-    SELECT c.event_id, $3::text, c.customer_id, c.version, $4::text, $5::text,
-           jsonb_build_object(
-               'eventType', $3::text, 'schema_version', $6::int, 'timestamp', now(), 'source', $7::text,
-               'data', jsonb_build_object(
-                   'customer_id', c.customer_id, 'version', c.version, 'name', c.name, 'email', c.email, 'phone', c.phone,
-                   'total_spend', c.total_spend::text, 'total_visits', c.total_visits, 'total_orders', c.total_orders,
-                   'last_order_at', c.last_order_at, 'status', c.status, 'operation', c.operation))
+    SELECT c.event_id, $5::text, c.customer_id, c.version, $6::text, $7::text,
+           -- Half the time of jsonb_build_object, which was a quarter of the whole.
+           concat($8::text, '{"customer_id":"', c.customer_id, '","version":', c.version, ',"name":', to_json(c.name),
+                  ',"email":', to_json(c.email), ',"phone":', coalesce(to_json(c.phone)::text, 'null'),
+                  ',"total_spend":"', c.total_spend, '","total_visits":', c.total_visits, ',"total_orders":', c.total_orders,
+                  ',"last_order_at":', coalesce(to_json(c.last_order_at)::text, 'null'),
+                  ',"status":"', c.status, '","operation":"', c.operation, '"}}')::jsonb
     FROM (
         SELECT d.event_id, d.customer_id, d.version, d.name, d.email, d.phone, d.total_spend, d.total_visits, d.total_orders,
                d.last_order_at, d.status, 'updated' AS operation
         FROM changed d
         UNION ALL
-        -- If one of them is not made the whole transaction is taken back, its event with it.
         SELECT n.event_id, n.customer_id, 1, n.name, n.email, n.phone, n.total_spend, n.total_visits, 0,
                n.last_order_at, n.status, 'created'
         FROM new n
@@ -82,13 +80,14 @@ SELECT (SELECT count(*) FROM made) AS created, (SELECT count(*) FROM changed) AS
 `
 
 type ApplyImportedParams struct {
-	ImportID      uuid.UUID
-	Batch         int32
-	EventType     string
-	Exchange      string
-	RoutingKey    string
-	SchemaVersion int32
-	Source        string
+	Known      bool
+	ImportID   uuid.UUID
+	Batch      int32
+	Unknown    bool
+	EventType  string
+	Exchange   string
+	RoutingKey string
+	Envelope   string
 }
 
 type ApplyImportedRow struct {
@@ -98,16 +97,18 @@ type ApplyImportedRow struct {
 
 // Does what customer.Post does to all locked customers at once, and what customer.New does for the
 // others, in order of e-mail; and writes the event that tells of each. A customer whom the file says
-// nothing new of is left alone. One that somebody else has just made is missing in both counts.
+// nothing new of is left alone. Whom somebody else has just made violates the unique address, or is missing
+// in the counts. known and unknown say whether there are any of the two, which saves a look for each.
 func (q *Queries) ApplyImported(ctx context.Context, arg ApplyImportedParams) (ApplyImportedRow, error) {
 	row := q.db.QueryRow(ctx, applyImported,
+		arg.Known,
 		arg.ImportID,
 		arg.Batch,
+		arg.Unknown,
 		arg.EventType,
 		arg.Exchange,
 		arg.RoutingKey,
-		arg.SchemaVersion,
-		arg.Source,
+		arg.Envelope,
 	)
 	var i ApplyImportedRow
 	err := row.Scan(&i.Created, &i.Changed)
@@ -165,11 +166,11 @@ type CopyImportRowsParams struct {
 	ImportID    uuid.UUID
 	Batch       int32
 	Email       string
-	CustomerID  uuid.UUID
-	EventID     uuid.UUID
+	CustomerID  pgtype.UUID
+	EventID     pgtype.UUID
 	Name        string
 	Phone       *string
-	TotalSpend  *decimal.Decimal
+	TotalSpend  pgtype.Numeric
 	TotalVisits *int32
 	LastOrderAt *time.Time
 	Status      *string

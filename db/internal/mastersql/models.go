@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/shopspring/decimal"
 )
 
@@ -71,11 +72,11 @@ type ImportRow struct {
 	ImportID    uuid.UUID
 	Batch       int32
 	Email       string
-	CustomerID  uuid.UUID
-	EventID     uuid.UUID
+	CustomerID  pgtype.UUID
+	EventID     pgtype.UUID
 	Name        string
 	Phone       *string
-	TotalSpend  *decimal.Decimal
+	TotalSpend  pgtype.Numeric
 	TotalVisits *int32
 	LastOrderAt *time.Time
 	Status      *string

@@ -98,7 +98,8 @@ SELECT count(*) FROM (
 -- name: ApplyImported :one
 -- Does what customer.Post does to all locked customers at once, and what customer.New does for the
 -- others, in order of e-mail; and writes the event that tells of each. A customer whom the file says
--- nothing new of is left alone. One that somebody else has just made is missing in both counts.
+-- nothing new of is left alone. Whom somebody else has just made violates the unique address, or is missing
+-- in the counts. known and unknown say whether there are any of the two, which saves a look for each.
 WITH post AS MATERIALIZED (
     SELECT c.customer_id, r.event_id, r.name,
            coalesce(r.phone, c.phone) AS phone,
@@ -112,7 +113,7 @@ WITH post AS MATERIALIZED (
                                                 WHERE o.customer_id = c.customer_id AND o.order_status = 'COMPLETED'))
            END AS last_order_at
     FROM import_rows r JOIN customers c ON c.email = r.email
-    WHERE r.import_id = @import_id AND r.batch = @batch
+    WHERE @known::bool AND r.import_id = @import_id AND r.batch = @batch
 ), changed AS (
     UPDATE customers c
     SET name = p.name, phone = p.phone, status = p.status, total_spend = p.total_spend, total_visits = p.total_visits,
@@ -132,7 +133,8 @@ WITH post AS MATERIALIZED (
     SELECT r.event_id, r.customer_id, r.name, r.email, r.phone, coalesce(r.total_spend, 0) AS total_spend,
            coalesce(r.total_visits, 0) AS total_visits, r.last_order_at, coalesce(r.status, 'ACTIVE') AS status
     FROM import_rows r
-    WHERE r.import_id = @import_id AND r.batch = @batch AND NOT EXISTS (SELECT FROM customers c WHERE c.email = r.email)
+    WHERE @unknown::bool AND r.import_id = @import_id AND r.batch = @batch
+      AND NOT EXISTS (SELECT FROM customers c WHERE c.email = r.email)
     ORDER BY r.email COLLATE "C"
 ), made AS (
     INSERT INTO customers (customer_id, name, email, phone, total_spend, total_visits, last_order_at,
@@ -140,23 +142,21 @@ WITH post AS MATERIALIZED (
     SELECT n.customer_id, n.name, n.email, n.phone, n.total_spend, n.total_visits, n.last_order_at,
            n.total_spend, n.total_visits, n.last_order_at, n.status, 1
     FROM new n
-    ON CONFLICT (email) DO NOTHING
     RETURNING customer_id
 ), told AS (
     INSERT INTO outbox_events (event_id, event_type, entity_id, entity_version, exchange, routing_key, payload)
     SELECT c.event_id, @event_type::text, c.customer_id, c.version, @exchange::text, @routing_key::text,
-           jsonb_build_object(
-               'eventType', @event_type::text, 'schema_version', @schema_version::int, 'timestamp', now(), 'source', @source::text,
-               'data', jsonb_build_object(
-                   'customer_id', c.customer_id, 'version', c.version, 'name', c.name, 'email', c.email, 'phone', c.phone,
-                   'total_spend', c.total_spend::text, 'total_visits', c.total_visits, 'total_orders', c.total_orders,
-                   'last_order_at', c.last_order_at, 'status', c.status, 'operation', c.operation))
+           -- Half the time of jsonb_build_object, which was a quarter of the whole.
+           concat(@envelope::text, '{"customer_id":"', c.customer_id, '","version":', c.version, ',"name":', to_json(c.name),
+                  ',"email":', to_json(c.email), ',"phone":', coalesce(to_json(c.phone)::text, 'null'),
+                  ',"total_spend":"', c.total_spend, '","total_visits":', c.total_visits, ',"total_orders":', c.total_orders,
+                  ',"last_order_at":', coalesce(to_json(c.last_order_at)::text, 'null'),
+                  ',"status":"', c.status, '","operation":"', c.operation, '"}}')::jsonb
     FROM (
         SELECT d.event_id, d.customer_id, d.version, d.name, d.email, d.phone, d.total_spend, d.total_visits, d.total_orders,
                d.last_order_at, d.status, 'updated' AS operation
         FROM changed d
         UNION ALL
-        -- If one of them is not made the whole transaction is taken back, its event with it.
         SELECT n.event_id, n.customer_id, 1, n.name, n.email, n.phone, n.total_spend, n.total_visits, 0,
                n.last_order_at, n.status, 'created'
         FROM new n
