@@ -71,13 +71,13 @@ type importStarted struct {
 }
 
 func (i imports) take(ctx context.Context, in *upload) (*importStarted, error) {
+	defer allowAnswer(in.request)
 	source, after, err := fileOf(in.request)
 	if err != nil {
 		return nil, err
 	}
 	// A file takes as long as it takes: each piece of it has a deadline instead of the whole.
 	begun, err := i.service.Import(context.WithoutCancel(ctx), source, after)
-	allowAnswer(in.request)
 	if err != nil {
 		return nil, uploadProblem(err)
 	}
@@ -185,21 +185,25 @@ const (
 )
 
 // pacedReader gives each piece of a body its own time, for there is no time that suits a file of any
-// size.
+// size. Only the time in which we wait for the client counts, not that in which it waits for us.
 type pacedReader struct {
 	source io.Reader
 	extend func(deadline time.Time) error
-	left   int // of the piece
+	// left and patience are what is left of the piece and of its time.
+	left     int
+	patience time.Duration
 }
 
 // Read reads within a piece.
 func (r *pacedReader) Read(p []byte) (int, error) {
 	if r.left == 0 {
-		r.left = pieceSize
-		_ = r.extend(time.Now().Add(pieceTimeout)) // what is not a connection has no deadline: a test's recorder
+		r.left, r.patience = pieceSize, pieceTimeout
 	}
+	begin := time.Now()
+	_ = r.extend(begin.Add(r.patience)) // what is not a connection has no deadline: a test's recorder
 	n, err := r.source.Read(p[:min(len(p), r.left)])
 	r.left -= n
+	r.patience -= time.Since(begin)
 	return n, err
 }
 

@@ -88,11 +88,11 @@ func applyRows(ctx context.Context, q *mastersql.Queries, b *mastersql.ImportBat
 		return done, err
 	}
 	done, err = q.ApplyImported(ctx, mastersql.ApplyImportedParams{
-		ImportID: b.ImportID, Batch: b.Batch, Known: locked > 0, Unknown: locked < int64(b.Customers),
+		ImportID: b.ImportID, Batch: b.Batch, Locked: locked,
 		EventType: event.TypeCustomerMVUpsert, Exchange: event.ExchangeIngestion, RoutingKey: event.KeyCustomerMV,
 		Envelope: envelope,
 	})
-	if errs.Is(db.Translate(err), errs.Conflict) || err == nil && locked+done.Created != int64(b.Customers) {
+	if errs.Is(db.Translate(err), errs.Conflict) {
 		err = errRaced // somebody has just made one of them, who is to be changed now
 	}
 	return done, err

@@ -86,20 +86,18 @@ FOR NO KEY UPDATE SKIP LOCKED;
 -- Behind the claim, for what the claim saw may have been applied before it had the lock.
 SELECT * FROM import_batches WHERE import_id = @import_id ORDER BY batch LIMIT 1;
 
--- name: LockImported :one
--- Locks the customers that exist, in order of e-mail, as every writer does, and counts them.
-SELECT count(*) FROM (
-    SELECT c.customer_id FROM customers c JOIN import_rows r ON r.email = c.email
-    WHERE r.import_id = @import_id AND r.batch = @batch
-    ORDER BY c.email
-    FOR UPDATE OF c
-) AS locked;
+-- name: LockImported :many
+-- Locks the customers that exist, in order of e-mail, as every writer does.
+SELECT c.email FROM customers c JOIN import_rows r ON r.email = c.email
+WHERE r.import_id = @import_id AND r.batch = @batch
+ORDER BY c.email
+FOR UPDATE OF c;
 
 -- name: ApplyImported :one
 -- Does what customer.Post does to all locked customers at once, and what customer.New does for the
--- others, in order of e-mail; and writes the event that tells of each. A customer whom the file says
--- nothing new of is left alone. Whom somebody else has just made violates the unique address, or is missing
--- in the counts. known and unknown say whether there are any of the two, which saves a look for each.
+-- others, in order of e-mail, and writes the event that tells of each. A customer whom the file says
+-- nothing new of is left alone. Whom somebody else has just made violates the unique address: it is not
+-- locked, so it must not be changed here, out of the order of locks.
 WITH post AS MATERIALIZED (
     SELECT c.customer_id, r.event_id, r.name,
            coalesce(r.phone, c.phone) AS phone,
@@ -113,7 +111,7 @@ WITH post AS MATERIALIZED (
                                                 WHERE o.customer_id = c.customer_id AND o.order_status = 'COMPLETED'))
            END AS last_order_at
     FROM import_rows r JOIN customers c ON c.email = r.email
-    WHERE @known::bool AND r.import_id = @import_id AND r.batch = @batch
+    WHERE r.import_id = @import_id AND r.batch = @batch AND r.email = ANY (@locked::text[])
 ), changed AS (
     UPDATE customers c
     SET name = p.name, phone = p.phone, status = p.status, total_spend = p.total_spend, total_visits = p.total_visits,
@@ -133,8 +131,7 @@ WITH post AS MATERIALIZED (
     SELECT r.event_id, r.customer_id, r.name, r.email, r.phone, coalesce(r.total_spend, 0) AS total_spend,
            coalesce(r.total_visits, 0) AS total_visits, r.last_order_at, coalesce(r.status, 'ACTIVE') AS status
     FROM import_rows r
-    WHERE @unknown::bool AND r.import_id = @import_id AND r.batch = @batch
-      AND NOT EXISTS (SELECT FROM customers c WHERE c.email = r.email)
+    WHERE r.import_id = @import_id AND r.batch = @batch AND r.email <> ALL (@locked::text[])
     ORDER BY r.email COLLATE "C"
 ), made AS (
     INSERT INTO customers (customer_id, name, email, phone, total_spend, total_visits, last_order_at,
