@@ -23,7 +23,7 @@ func (b *slowBody) extend(to time.Time) error {
 }
 
 func (b *slowBody) Read(p []byte) (int, error) {
-	time.Sleep(b.each) // of made-up time
+	time.Sleep(b.each) // virtual time of synctest
 	if time.Now().After(b.deadline) {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -54,7 +54,7 @@ func TestPacedReader(t *testing.T) {
 					var n int
 					n, err = io.ReadFull(r, make([]byte, 8<<10))
 					total += n
-					time.Sleep(tt.ours) // of made-up time
+					time.Sleep(tt.ours) // virtual time of synctest
 				}
 				if tt.want == nil {
 					require.NoError(t, err)
