@@ -81,7 +81,7 @@ func (a *Applier) applyAll(ctx context.Context) error {
 	for ctx.Err() == nil {
 		id, err := a.ledger.ApplyImport(ctx)
 		switch {
-		case err != nil && id != uuid.Nil && !passing(ctx, err):
+		case err != nil && id != uuid.Nil && !passes(err) && ctx.Err() == nil:
 			// What cannot be stored today cannot be stored tomorrow, and must not keep others waiting.
 			a.log.ErrorContext(ctx, "import cannot be stored", "import_id", id, "error", err)
 			err = a.ledger.FailImport(ctx, id, failedStore)
@@ -93,11 +93,6 @@ func (a *Applier) applyAll(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// passing reports whether an error is one of the moment and not of what is stored.
-func passing(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Unknown)
 }
 
 func (a *Applier) tidy(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/runner"
 )
 
 // Service takes files in and shows how far they are.
@@ -34,8 +35,11 @@ const (
 	// beatEvery is a sixth of what an upload may be silent before it counts as cut off.
 	beatEvery = silence / 6
 	// silence is after how long without a sign of life an upload counts as cut off, because the process
-	// that took it in is gone: longer than a failover of the database.
+	// that took it in is gone.
 	silence = time.Minute
+	// patience is how long an upload waits for the database: with a sign of life missed before, still less
+	// than silence.
+	patience = silence / 2
 )
 
 // NewService makes a service.
@@ -116,22 +120,34 @@ func (s *Service) end(ctx context.Context, id uuid.UUID, rows *collector, after 
 			return err
 		}
 	}
-	return s.intake.EndUpload(ctx, id)
+	return s.steady(ctx, func(ctx context.Context) error { return s.intake.EndUpload(ctx, id) })
 }
+
+// steady repeats what the database could not do or did not answer: a failover does not cost a client the
+// hours of its upload. Every step may be repeated.
+func (s *Service) steady(ctx context.Context, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return runner.Retry(ctx, s.log, "the database of an import", passes, do)
+}
+
+// passes reports whether an error is one of the moment.
+func passes(err error) bool { return errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Unknown) }
 
 // stage keeps a batch and waits while too many are not applied yet.
 func (s *Service) stage(ctx context.Context, id uuid.UUID, b Batch) error {
-	err := s.intake.StageImport(ctx, id, b)
-	if errs.Is(err, errs.Unknown) { // a batch has a number, so keeping it again is harmless
-		err = s.intake.StageImport(ctx, id, b)
-	}
+	err := s.steady(ctx, func(ctx context.Context) error { return s.intake.StageImport(ctx, id, b) })
 	if err != nil {
 		return err
 	}
 	timer := time.NewTimer(s.pause)
 	defer timer.Stop()
 	for {
-		waiting, err := s.intake.Staged(ctx, id)
+		waiting := 0
+		err := s.steady(ctx, func(ctx context.Context) (err error) {
+			waiting, err = s.intake.Staged(ctx, id)
+			return err
+		})
 		if err != nil || waiting <= maxWaiting {
 			return err
 		}

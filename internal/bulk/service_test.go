@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -40,20 +41,34 @@ func TestImport(t *testing.T) {
 		require.NotEmpty(t, s.failure)
 	})
 
-	t.Run("AnUnknownOutcomeIsAskedForAgain", func(t *testing.T) {
+	t.Run("ADatabaseThatIsAwayForAMomentIsWaitedFor", func(t *testing.T) {
 		t.Parallel()
-		s := &shelf{stageErr: []error{errs.Errorf(errs.Unknown, "no answer")}}
-		_, err := newService(s).Import(t.Context(), strings.NewReader(oneRow), nil)
-		require.NoError(t, err)
-		require.Equal(t, 1, s.all().Read)
+		synctest.Test(t, func(t *testing.T) {
+			s := &shelf{stageErr: []error{errs.Errorf(errs.Unavailable, "away"), errs.Errorf(errs.Unknown, "no answer")}}
+			_, err := newService(s).Import(t.Context(), strings.NewReader(oneRow), nil)
+			require.NoError(t, err)
+			require.Equal(t, 1, s.all().Read)
+			require.True(t, s.ended)
+		})
 	})
 
-	t.Run("ADatabaseThatIsAwayFailsIt", func(t *testing.T) {
+	t.Run("OneThatStaysAwayFailsIt", func(t *testing.T) {
 		t.Parallel()
-		s := &shelf{stageErr: []error{errs.Errorf(errs.Unavailable, "away")}}
+		synctest.Test(t, func(t *testing.T) {
+			s := &shelf{stageErr: slices.Repeat([]error{errs.Errorf(errs.Unavailable, "away")}, 100)}
+			begin := time.Now()
+			_, err := newService(s).Import(t.Context(), strings.NewReader(oneRow), nil)
+			require.True(t, errs.Is(err, errs.Unavailable))
+			require.NotEmpty(t, s.failure)
+			require.Equal(t, patience, time.Since(begin))
+		})
+	})
+
+	t.Run("AnImportThatEndedMeanwhileEndsTheUpload", func(t *testing.T) {
+		t.Parallel()
+		s := &shelf{stageErr: []error{errs.Errorf(errs.Conflict, "the import is FAILED")}}
 		_, err := newService(s).Import(t.Context(), strings.NewReader(oneRow), nil)
-		require.True(t, errs.Is(err, errs.Unavailable))
-		require.NotEmpty(t, s.failure)
+		require.True(t, errs.Is(err, errs.Conflict))
 	})
 
 	t.Run("WaitsWhileTooMuchIsStaged", func(t *testing.T) {
