@@ -24,7 +24,9 @@ func accessOf(operation string) (auth.Permission, bool) {
 
 		"listCustomers": auth.ReadCustomers, "getCustomer": auth.ReadCustomers, "editCustomer": auth.ChangeCustomers,
 		"deactivateCustomer": auth.ChangeCustomers, "eraseCustomer": auth.EraseCustomers,
-		"listOrders": auth.ReadCustomers, "getOrder": auth.ReadCustomers, "moveOrder": auth.ChangeCustomers,
+		"importCustomers": auth.WriteCustomers, "getImport": auth.WriteCustomers, "listImportErrors": auth.WriteCustomers,
+		"exportCustomers": auth.ReadCustomers,
+		"listOrders":      auth.ReadCustomers, "getOrder": auth.ReadCustomers, "moveOrder": auth.ChangeCustomers,
 		"listSuppressions": auth.ReadCustomers, "addSuppression": auth.ChangeCustomers, "removeSuppression": auth.ChangeCustomers,
 
 		"listSegments": auth.ReadSegments, "getSegment": auth.ReadSegments, "countAudience": auth.ReadSegments,

@@ -67,6 +67,7 @@ func always(b *bundle) {
 		}, nil
 	}
 	alwaysRecords(b)
+	alwaysImports(b)
 	alwaysSuppressions(b)
 	b.segments.create = func(context.Context, campaign.SegmentInput) (campaign.Segment, error) { return aSegment(), nil }
 	b.segments.update = func(context.Context, uuid.UUID, campaign.SegmentInput) (campaign.Segment, error) {
@@ -130,6 +131,8 @@ func TestGoldenSuccess(t *testing.T) {
 		{"customers_get", http.MethodGet, customerPath, ""},
 		{"customers_deactivate", http.MethodPost, customerPath + "/deactivate", ""},
 		{"customers_erase", http.MethodDelete, customerPath, ""},
+		{"imports_get", http.MethodGet, "/api/imports/" + importID.String(), ""},
+		{"imports_errors", http.MethodGet, "/api/imports/" + importID.String() + "/errors?limit=2", ""},
 		{"orders_list", http.MethodGet, "/api/orders?status=COMPLETED&customer_id=" + customerID.String(), ""},
 		{"orders_get", http.MethodGet, "/api/orders/" + orderID.String(), ""},
 		{"orders_move", http.MethodPatch, "/api/orders/" + orderID.String(), `{"order_status":"REFUNDED"}`},

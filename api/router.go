@@ -75,6 +75,7 @@ func (r *routes) table(d Deps) {
 
 	r.people(d)
 	r.drafts(d)
+	r.files(d)
 
 	s := segments{d.Segments}
 	add(r, get("/api/segments", "listSegments"), s.list)
@@ -116,6 +117,15 @@ func (r *routes) drafts(d Deps) {
 	add(r, del("/api/campaigns/{id}", "deleteCampaign"), f.remove)
 	add(r, post("/api/campaigns/{id}/launch", "launchCampaign"), f.launch)
 	add(r, post("/api/campaigns/{id}/duplicate", "duplicateCampaign").gives(http.StatusCreated), f.duplicate)
+}
+
+// files are the routes of customers by the file.
+func (r *routes) files(d Deps) {
+	i := imports{d.Imports}
+	add(r, post("/api/customers/import", "importCustomers").gives(http.StatusAccepted), i.take)
+	add(r, get("/api/imports/{id}", "getImport"), i.get)
+	add(r, get("/api/imports/{id}/errors", "listImportErrors"), i.errors)
+	add(r, get("/api/customers/export", "exportCustomers"), exports{d.Records, r}.customers)
 }
 
 // people are the routes of those who are written to, and of those who are not.

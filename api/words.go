@@ -123,6 +123,18 @@ func peopleWords() map[string]words {
 		"eraseCustomer": {
 			tagCustomers, "Erase a customer: everything personal goes, the orders and the books stay", "Failed to erase customer", nil,
 		},
+		"importCustomers": {
+			tagCustomers, "Import customers from a CSV file, by the rules of POST /customers", "Failed to import customers",
+			[]int{
+				http.StatusRequestTimeout, http.StatusConflict, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+				http.StatusTooManyRequests,
+			},
+		},
+		"getImport":        {tagCustomers, "Get how far an import is", "Failed to fetch import", nil},
+		"listImportErrors": {tagCustomers, "List what is wrong with rows of an import, in the file's order", "Failed to fetch errors", nil},
+		"exportCustomers": {
+			tagCustomers, "Export customers as the CSV file that an import reads", "Failed to export customers", nil,
+		},
 		"listOrders": {tagOrders, "List orders, the last ordered first", "Failed to fetch orders", nil},
 		"getOrder":   {tagOrders, "Get one order", "Failed to fetch order", nil},
 		"moveOrder": {

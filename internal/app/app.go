@@ -22,6 +22,7 @@ import (
 	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/business"
 	"github.com/xencrm/xencrm/db/master"
+	"github.com/xencrm/xencrm/internal/bulk"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
 	"github.com/xencrm/xencrm/internal/customer"
@@ -38,6 +39,9 @@ var (
 	_ activities.BooksStore     = (*business.Store)(nil)
 	_ activities.AnswerRecorder = (*business.Recorder)(nil)
 	_ customer.RecordStore      = (*master.Store)(nil)
+	_ bulk.Intake               = (*master.Store)(nil)
+	_ bulk.Register             = (*master.Store)(nil)
+	_ bulk.Ledger               = (*master.Store)(nil)
 	_ customer.OrderStore       = (*master.Store)(nil)
 	_ campaign.Store            = (*business.Store)(nil)
 	_ campaign.Rehearser        = (*business.Store)(nil)
