@@ -42,6 +42,7 @@ func (c *collector) refuse(faults []RowError) {
 func (c *collector) accept(in customer.Input) error {
 	c.batch.Read++
 	c.batch.Accepted++
+	in = detach(in)
 	if at, again := c.byEmail[in.Email]; again {
 		c.batch.Rows[at].Input = c.batch.Rows[at].Input.Then(in)
 		return nil
@@ -57,6 +58,17 @@ func (c *collector) accept(in customer.Input) error {
 	c.byEmail[in.Email] = len(c.batch.Rows)
 	c.batch.Rows = append(c.batch.Rows, Row{CustomerID: customerID, EventID: eventID, Input: in})
 	return nil
+}
+
+// detach frees an input from the text of its row, which may be a hundred kilobytes of blanks around it.
+func detach(in customer.Input) customer.Input {
+	in.Name, in.Email = strings.Clone(in.Name), strings.Clone(in.Email)
+	for _, s := range []*string{in.Phone, in.Status} {
+		if s != nil {
+			*s = strings.Clone(*s)
+		}
+	}
+	return in
 }
 
 // take gives the batch, its rows in the order in which they are applied, and begins the next one.

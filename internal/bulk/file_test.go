@@ -2,6 +2,8 @@ package bulk
 
 import (
 	"fmt"
+	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -145,6 +147,49 @@ func TestBatches(t *testing.T) {
 		require.Equal(t, "+91 98", *rows[0].Input.Phone)
 		require.Equal(t, "7", rows[0].Input.TotalSpend.String())
 	})
+}
+
+// A batch of padded rows keeps what they say and not the padding.
+//
+//nolint:paralleltest // it measures the heap
+func TestPaddingIsNotKept(t *testing.T) {
+	const rows = 500
+	padded := "Asha" + strings.Repeat(" ", maxRow-100) + ",c%d@shop.in,,\n"
+	readers := []io.Reader{strings.NewReader(header)}
+	for i := range rows {
+		readers = append(readers, &lazyRow{format: padded, n: i})
+	}
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	s := &shelf{}
+	before := heap()
+	_, err := newService(s).Import(t.Context(), io.MultiReader(readers...), nil)
+	require.NoError(t, err)
+	const padding = rows * maxRow
+	require.Less(t, heap(), before+padding/10)
+	require.Equal(t, rows, s.all().Accepted)
+}
+
+// lazyRow makes its text when it is read.
+type lazyRow struct {
+	format string
+	n      int
+	text   io.Reader
+}
+
+func (r *lazyRow) Read(p []byte) (int, error) {
+	if r.text == nil {
+		r.text = strings.NewReader(fmt.Sprintf(r.format, r.n))
+	}
+	n, err := r.text.Read(p)
+	if err != nil {
+		r.text = strings.NewReader("")
+	}
+	return n, err
 }
 
 // FuzzImport: whatever a file holds, it is either refused as a whole or every row of it is accounted
