@@ -43,7 +43,7 @@ type rehearsalView struct {
 	SkippedEstimated bool            `json:"skipped_estimated" doc:"Whether render_failed, and with it to_send, is estimated because there was no time to render every message." example:"false"`
 	Rendered         int             `json:"rendered" doc:"Messages that were rendered to find that out." example:"40"`
 	FanOut           string          `json:"fan_out" doc:"per_customer or paged: how the first attempts would be dispatched." example:"per_customer"`
-	EstimatedSeconds *int64          `json:"estimated_seconds" nullable:"true" doc:"How long the first attempts take at the rate, null without one." example:"1"`
+	EstimatedSeconds *int64          `json:"estimated_seconds" nullable:"true" doc:"How long the first attempts take at the rate, from the start on and with the hours in which the send window is closed; null without a rate." example:"1"`
 	Sample           []messageSample `json:"sample" nullable:"false" doc:"Up to five of the messages."`
 }
 
@@ -81,16 +81,17 @@ func (d drafts) dryRun(ctx context.Context, in *struct{ Body jsonBody[campaignBo
 // campaignEdit is what a client changes of a draft. What it does not name stays; null gives the default
 // back, as in a new campaign.
 type campaignEdit struct {
-	Name            *string  `json:"name,omitempty" nullable:"false" maxLength:"255" doc:"The campaign's name." example:"Diwali"`
-	SegmentID       *string  `json:"segment_id,omitempty" nullable:"false" format:"uuid" doc:"Whom to write to." example:"0197e5b5-1111-7a64-8a3c-3a5ef2c43a11"`
-	MessageTemplate *string  `json:"message_template,omitempty" nullable:"false" doc:"The message, in Liquid." example:"Hi {{ name }}, 10% off"`
-	CampaignType    *string  `json:"campaign_type,omitempty" nullable:"true" enum:"PROMOTIONAL,TRANSACTIONAL,NEWSLETTER,REMINDER" doc:"What it is for." example:"PROMOTIONAL"`
-	ScheduledAt     *string  `json:"scheduled_at,omitempty" nullable:"true" format:"date-time" doc:"When to start, RFC 3339 with a zone; null for at once." example:"2025-09-20T10:00:00+05:30"`
-	Rate            *float64 `json:"rate,omitempty" nullable:"true" minimum:"0" doc:"Messages per second; 0 or null for no limit." example:"50"`
-	FanOut          *string  `json:"fan_out,omitempty" nullable:"true" enum:"auto,per_customer,paged" doc:"How first attempts are dispatched." example:"auto"`
-	MaxAttempts     *int     `json:"max_attempts,omitempty" nullable:"true" minimum:"1" maximum:"100" doc:"Answers of the vendor after which a message is given up." example:"3"`
-	SendDeadline    *string  `json:"send_deadline,omitempty" nullable:"true" doc:"How long to try while the vendor does not answer, as 90m or 1h." example:"1h"`
-	ReceiptDeadline *string  `json:"receipt_deadline,omitempty" nullable:"true" doc:"How long to wait for receipts before the books close." example:"72h"`
+	Name            *string     `json:"name,omitempty" nullable:"false" maxLength:"255" doc:"The campaign's name." example:"Diwali"`
+	SegmentID       *string     `json:"segment_id,omitempty" nullable:"false" format:"uuid" doc:"Whom to write to." example:"0197e5b5-1111-7a64-8a3c-3a5ef2c43a11"`
+	MessageTemplate *string     `json:"message_template,omitempty" nullable:"false" doc:"The message, in Liquid." example:"Hi {{ name }}, 10% off"`
+	CampaignType    *string     `json:"campaign_type,omitempty" nullable:"true" enum:"PROMOTIONAL,TRANSACTIONAL,NEWSLETTER,REMINDER" doc:"What it is for." example:"PROMOTIONAL"`
+	ScheduledAt     *string     `json:"scheduled_at,omitempty" nullable:"true" format:"date-time" doc:"When to start, RFC 3339 with a zone; null for at once." example:"2025-09-20T10:00:00+05:30"`
+	SendWindow      *windowBody `json:"send_window,omitempty" doc:"The hours in which it sends; null for at any time. Of its members those that are not named stay."`
+	Rate            *float64    `json:"rate,omitempty" nullable:"true" minimum:"0" doc:"Messages per second; 0 or null for no limit." example:"50"`
+	FanOut          *string     `json:"fan_out,omitempty" nullable:"true" enum:"auto,per_customer,paged" doc:"How first attempts are dispatched." example:"auto"`
+	MaxAttempts     *int        `json:"max_attempts,omitempty" nullable:"true" minimum:"1" maximum:"100" doc:"Answers of the vendor after which a message is given up." example:"3"`
+	SendDeadline    *string     `json:"send_deadline,omitempty" nullable:"true" doc:"How long to try while the vendor does not answer, as 90m or 1h." example:"1h"`
+	ReceiptDeadline *string     `json:"receipt_deadline,omitempty" nullable:"true" doc:"How long to wait for receipts before the books close." example:"72h"`
 }
 
 // editOf says everything that a draft says.
@@ -99,6 +100,9 @@ func editOf(c campaign.Campaign) campaignEdit {
 		Name: &c.Name, SegmentID: new(c.SegmentID.String()), MessageTemplate: &c.MessageTemplate,
 		CampaignType: new(string(c.Type)), Rate: &c.Rate, FanOut: new(string(c.FanOut)), MaxAttempts: &c.MaxAttempts,
 		SendDeadline: new(c.SendDeadline.String()), ReceiptDeadline: new(c.ReceiptDeadline.String()),
+	}
+	if w := c.SendWindow; w != nil {
+		e.SendWindow = &windowBody{From: &w.From, To: &w.To, TimeZone: &w.TimeZone}
 	}
 	if c.ScheduledAt != nil {
 		e.ScheduledAt = new(c.ScheduledAt.Format(time.RFC3339Nano))
@@ -110,7 +114,7 @@ func editOf(c campaign.Campaign) campaignEdit {
 func (e campaignEdit) body() campaignBody {
 	return campaignBody{
 		Name: e.Name, SegmentID: e.SegmentID, MessageTemplate: e.MessageTemplate, CampaignType: e.CampaignType,
-		ScheduledAt: e.ScheduledAt, Rate: e.Rate, FanOut: e.FanOut, MaxAttempts: e.MaxAttempts,
+		ScheduledAt: e.ScheduledAt, SendWindow: e.SendWindow, Rate: e.Rate, FanOut: e.FanOut, MaxAttempts: e.MaxAttempts,
 		SendDeadline: e.SendDeadline, ReceiptDeadline: e.ReceiptDeadline,
 	}
 }

@@ -22,6 +22,7 @@ func anEditable() campaign.Campaign {
 	c := aDraft()
 	c.Version, c.ScheduledAt = 2, new(now.Add(time.Hour))
 	c.SendDeadline, c.ReceiptDeadline = 90*time.Minute, 24*time.Hour
+	c.SendWindow = &campaign.SendWindow{From: "09:00", To: "20:00", TimeZone: "Asia/Kolkata"}
 	return c
 }
 
@@ -69,6 +70,7 @@ func TestEditDraft(t *testing.T) {
 	base := campaign.CreateInput{
 		Name: c.Name, SegmentID: c.SegmentID, MessageTemplate: c.MessageTemplate, Type: "PROMOTIONAL", Launch: true,
 		FanOut: campaign.PerCustomer, ScheduledAt: c.ScheduledAt, Rate: 12.5, MaxAttempts: 3,
+		SendWindow:   c.SendWindow,
 		SendDeadline: 90 * time.Minute, ReceiptDeadline: 24 * time.Hour, Principal: "anonymous",
 	}
 	tests := []struct {
@@ -80,11 +82,16 @@ func TestEditDraft(t *testing.T) {
 		{"NullGivesTheDefaultBack", `{"scheduled_at":null,"rate":null,"send_deadline":null,"fan_out":null}`, func(in *campaign.CreateInput) {
 			in.ScheduledAt, in.Rate, in.SendDeadline, in.FanOut = nil, 0, 0, ""
 		}},
-		{"Everything", `{"name":"Holi","segment_id":"0197e5b5-3333-7a64-8a3c-3a5ef2c43a11","message_template":"Hi","campaign_type":"REMINDER",
+		{"NoSendWindow", `{"send_window":null}`, func(in *campaign.CreateInput) { in.SendWindow = nil }},
+		{"APartOfTheSendWindow", `{"send_window":{"to":"21:00"}}`, func(in *campaign.CreateInput) {
+			in.SendWindow = &campaign.SendWindow{From: "09:00", To: "21:00", TimeZone: "Asia/Kolkata"}
+		}},
+		{"Everything", `{"name":"Holi","send_window":{"from":"10:00","to":"11:00","time_zone":"UTC"},"segment_id":"0197e5b5-3333-7a64-8a3c-3a5ef2c43a11","message_template":"Hi","campaign_type":"REMINDER",
 			"scheduled_at":"2025-09-20T10:00:00Z","rate":1,"fan_out":"paged","max_attempts":5,"send_deadline":"2h","receipt_deadline":"3h"}`, func(in *campaign.CreateInput) {
 			*in = campaign.CreateInput{
 				Name: "Holi", SegmentID: customerID, MessageTemplate: "Hi", Type: "REMINDER", Launch: true, FanOut: campaign.Paged,
 				ScheduledAt: new(time.Date(2025, 9, 20, 10, 0, 0, 0, time.UTC)), Rate: 1, MaxAttempts: 5,
+				SendWindow:   &campaign.SendWindow{From: "10:00", To: "11:00", TimeZone: "UTC"},
 				SendDeadline: 2 * time.Hour, ReceiptDeadline: 3 * time.Hour, Principal: "anonymous",
 			}
 		}},
@@ -119,6 +126,8 @@ func TestEditDraftRefuses(t *testing.T) {
 		{"P1SegmentNoID", `{"segment_id":"x"}`, `"2"`, 400, `"/segment_id"`},
 		{"P5TimeWithoutZone", `{"scheduled_at":"2025-09-20T10:00:00"}`, `"2"`, 422, `"/scheduled_at"`},
 		{"RateNotANumber", `{"rate":"fast"}`, `"2"`, 400, `"/rate"`},
+		{"WindowNoObject", `{"send_window":"09:00-20:00"}`, `"2"`, 400, `"/send_window"`},
+		{"WindowWithUnknownMember", `{"send_window":{"zone":"UTC"}}`, `"2"`, 400, `"/send_window/zone"`},
 		{"NoObject", `[]`, `"2"`, 400, "malformed-request"},
 	}
 	for _, tt := range tests {

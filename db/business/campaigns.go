@@ -52,7 +52,7 @@ func insertParams(c campaign.Campaign, requestHash []byte) businesssql.InsertCam
 		MessageTemplate: c.MessageTemplate, CampaignType: string(c.Type), Status: string(c.Status),
 		TargetAudienceCount: int32(c.TargetCount), FanOut: string(c.FanOut), Rate: c.Rate, //nolint:gosec // count of rows
 		MaxAttempts: int16(c.MaxAttempts), SendDeadlineMs: c.SendDeadline.Milliseconds(), //nolint:gosec // validated <= 100
-		ReceiptDeadlineMs: c.ReceiptDeadline.Milliseconds(), ScheduledAt: c.ScheduledAt,
+		ReceiptDeadlineMs: c.ReceiptDeadline.Milliseconds(), ScheduledAt: c.ScheduledAt, SendWindow: windowColumn(c.SendWindow),
 		WorkflowID: campaign.WorkflowID(c.ID, 0), RequestHash: requestHash, CreatedBy: c.CreatedBy,
 	}
 }
@@ -190,7 +190,7 @@ func campaignOf(r businesssql.Campaign, st businesssql.CampaignStat) campaign.Ca
 		MaxAttempts:     int(r.MaxAttempts),
 		SendDeadline:    time.Duration(r.SendDeadlineMs) * time.Millisecond,
 		ReceiptDeadline: time.Duration(r.ReceiptDeadlineMs) * time.Millisecond,
-		ScheduledAt:     r.ScheduledAt, Round: int(r.Round), WorkflowID: r.WorkflowID,
+		ScheduledAt:     r.ScheduledAt, SendWindow: windowOf(r.SendWindow), Round: int(r.Round), WorkflowID: r.WorkflowID,
 		Version: int(r.Version), FailureReason: deref(r.FailureReason), CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt,
 		UpdatedAt: r.UpdatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}

@@ -32,6 +32,7 @@ func (s *Store) UpdateDraft(ctx context.Context, c campaign.Campaign) (campaign.
 		MessageTemplate: p.MessageTemplate, CampaignType: p.CampaignType,
 		TargetAudienceCount: p.TargetAudienceCount, FanOut: p.FanOut, Rate: p.Rate, MaxAttempts: p.MaxAttempts,
 		SendDeadlineMs: p.SendDeadlineMs, ReceiptDeadlineMs: p.ReceiptDeadlineMs, ScheduledAt: p.ScheduledAt,
+		SendWindow: p.SendWindow,
 	})
 	return s.afterDraft(ctx, c.ID, "edited", n, err)
 }

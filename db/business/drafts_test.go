@@ -39,6 +39,7 @@ func TestUpdateDraft(t *testing.T) {
 		want.SegmentID, want.SegmentName, want.Rules = other.SegmentID, "other", []byte(rule("total_orders", ">", "1"))
 		want.Name, want.MessageTemplate, want.Type, want.TargetCount = "Holi", "Hello", campaign.Reminder, 7
 		want.FanOut, want.Rate, want.MaxAttempts, want.ScheduledAt = campaign.Paged, 12.5, 5, &at
+		want.SendWindow = &campaign.SendWindow{From: "09:00", To: "20:00", TimeZone: "Asia/Kolkata"}
 		want.SendDeadline, want.ReceiptDeadline = 2*time.Hour, 3*time.Hour
 		got, err := b.store.UpdateDraft(t.Context(), want)
 		require.NoError(t, err)

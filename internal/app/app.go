@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	// Send windows name time zones, and small images have no database of them.
+	_ "time/tzdata"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"

@@ -47,7 +47,7 @@ func (s *Service) Duplicate(ctx context.Context, id uuid.UUID, principal string)
 	return s.Create(ctx, CreateInput{
 		Name: copyName(c.Name), SegmentID: c.SegmentID, MessageTemplate: c.MessageTemplate, Type: string(c.Type),
 		FanOut: c.asked(), Rate: c.Rate, MaxAttempts: c.MaxAttempts, SendDeadline: c.SendDeadline,
-		ReceiptDeadline: c.ReceiptDeadline, Principal: principal,
+		ReceiptDeadline: c.ReceiptDeadline, SendWindow: c.SendWindow, Principal: principal,
 	})
 }
 

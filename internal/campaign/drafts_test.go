@@ -55,6 +55,7 @@ func aDraft(t *testing.T, segments *campaign.Segments, service *campaign.Service
 	t.Helper()
 	in := input(saved(t, segments))
 	in.Launch, in.Rate, in.FanOut, in.ScheduledAt = false, 50, campaign.Paged, new(now.Add(time.Hour))
+	in.SendWindow = &campaign.SendWindow{From: "09:00", To: "20:00", TimeZone: "Asia/Kolkata"}
 	c, err := service.Create(t.Context(), in)
 	require.NoError(t, err)
 	return c
@@ -148,6 +149,7 @@ func TestDuplicate(t *testing.T) {
 	require.Equal(t, campaign.Draft, again.Status)
 	require.Equal(t, "ravi@shop.in", again.CreatedBy)
 	require.InDelta(t, 50, again.Rate, 0)
+	require.Equal(t, c.SendWindow, again.SendWindow)
 	require.Equal(t, campaign.Paged, again.FanOut)
 	require.Nil(t, again.ScheduledAt, "nobody said when the copy is to start")
 	require.Empty(t, h.started)
@@ -180,6 +182,15 @@ func TestRehearse(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, *got.Duration)
 	}
+	// One message at one in two seconds; it is 09:00 in London, an hour before the window.
+	in.Rate, in.SendWindow = 0.5, &campaign.SendWindow{From: "10:00", To: "11:00", TimeZone: "Europe/London"}
+	got, err = service.Rehearse(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, time.Hour+2*time.Second, *got.Duration)
+	in.ScheduledAt = new(now.Add(90 * time.Minute))
+	got, err = service.Rehearse(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, 2*time.Second, *got.Duration, "from the start of the campaign")
 	in.Rate, in.MessageTemplate = -1, "{{"
 	_, err = service.Rehearse(t.Context(), in)
 	require.True(t, errs.Is(err, errs.Invalid), "got %v", err)

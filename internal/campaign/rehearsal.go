@@ -42,7 +42,8 @@ type Rehearsal struct {
 	Estimated bool
 	Sample    []SampleMessage
 	FanOut    FanOut
-	// Duration is how long the first attempts take at the campaign's rate, nil without a rate.
+	// Duration is how long the first attempts take at the campaign's rate, with the hours between in which
+	// its send window is closed; nil without a rate.
 	Duration *time.Duration
 }
 
@@ -100,8 +101,25 @@ func (s *Service) Rehearse(ctx context.Context, in CreateInput) (Rehearsal, erro
 	}
 	r.SegmentName = c.SegmentName
 	r.FanOut = c.FanOut.Resolve(r.Reachable(), s.tryOut.pagedAbove)
-	r.Duration = durationAt(r.ToSend(), c.Rate)
-	return r, nil
+	r.Duration, err = s.duration(c, r.ToSend())
+	return r, err
+}
+
+// duration is from the start of the campaign, or from now, until so many messages were sent.
+func (s *Service) duration(c Campaign, messages int) (*time.Duration, error) {
+	d := durationAt(messages, c.Rate)
+	if d == nil || c.SendWindow == nil {
+		return d, nil
+	}
+	hours, err := c.SendWindow.Hours()
+	if err != nil {
+		return nil, err
+	}
+	start := s.now()
+	if c.ScheduledAt != nil && c.ScheduledAt.After(start) {
+		start = *c.ScheduledAt
+	}
+	return new(hours.After(start, *d).Sub(start)), nil
 }
 
 // durationAt is how long so many messages take at a rate per second, nil without one. A rate that is next

@@ -51,8 +51,10 @@ type CreateInput struct {
 	Launch bool
 	// FanOut is Auto when empty. Left out of the request's hash when empty: a repeat across an
 	// upgrade is the same request.
-	FanOut          FanOut `json:",omitempty"`
-	ScheduledAt     *time.Time
+	FanOut      FanOut `json:",omitempty"`
+	ScheduledAt *time.Time
+	// SendWindow nil is at any time; left out of the request's hash then, as FanOut is.
+	SendWindow      *SendWindow `json:",omitempty"`
 	Rate            float64
 	MaxAttempts     int
 	SendDeadline    time.Duration
@@ -299,7 +301,7 @@ func (s *Service) describe(ctx context.Context, in CreateInput) (Campaign, error
 		ID: campaignID(in), SegmentID: seg.ID, SegmentName: seg.Name, Rules: seg.Rules, Name: in.Name,
 		MessageTemplate: in.MessageTemplate, Type: Type(in.Type), Status: Active,
 		FanOut: in.FanOut, Rate: in.Rate, MaxAttempts: in.MaxAttempts, SendDeadline: in.SendDeadline,
-		ReceiptDeadline: in.ReceiptDeadline, ScheduledAt: in.ScheduledAt, CreatedBy: in.Principal,
+		ReceiptDeadline: in.ReceiptDeadline, ScheduledAt: in.ScheduledAt, SendWindow: in.SendWindow, CreatedBy: in.Principal,
 	}
 	switch {
 	case !in.Launch:
@@ -337,6 +339,10 @@ func (s *Service) validate(in CreateInput) (CreateInput, error) {
 	in.FanOut = cmp.Or(in.FanOut, Auto)
 	if !in.FanOut.Valid() {
 		refuse("/fan_out", "must be one of auto, per_customer, paged")
+	}
+	if in.SendWindow != nil {
+		_, err := in.SendWindow.Hours()
+		fields = append(fields, fieldsOf(err)...)
 	}
 	fields = append(fields, fieldsOf(checkRate(in.Rate))...)
 	in.MaxAttempts = orDefault(in.MaxAttempts, defaultMaxAttempts)

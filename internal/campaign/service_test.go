@@ -216,6 +216,7 @@ func TestCreate(t *testing.T) {
 		long := now.Add(50 * 365 * 24 * time.Hour)
 		_, err := service.Create(t.Context(), campaign.CreateInput{
 			Name: "a\x00b", MessageTemplate: "{{ Name }}", Type: "SPAM", ScheduledAt: &long, FanOut: "pages", Rate: -1, MaxAttempts: 101, Launch: true,
+			SendWindow: &campaign.SendWindow{From: "25:00", To: "20:00", TimeZone: "UTC"},
 		})
 		var coded *errs.Error
 		require.ErrorAs(t, err, &coded)
@@ -224,7 +225,7 @@ func TestCreate(t *testing.T) {
 		for _, f := range coded.Fields {
 			pointers = append(pointers, f.Pointer)
 		}
-		for _, want := range []string{"/name", "/message_template", "/campaign_type", "/scheduled_at", "/fan_out", "/rate", "/max_attempts"} {
+		for _, want := range []string{"/name", "/message_template", "/campaign_type", "/scheduled_at", "/fan_out", "/rate", "/max_attempts", "/send_window/from"} {
 			require.Contains(t, strings.Join(pointers, " "), want)
 		}
 		require.Empty(t, h.campaigns)

@@ -2,11 +2,11 @@
 INSERT INTO campaigns (
     campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status,
     target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms,
-    scheduled_at, workflow_id, request_hash, created_by
+    scheduled_at, send_window, workflow_id, request_hash, created_by
 ) VALUES (
     @campaign_id, @segment_id, @segment_name, @rules, @name, @message_template, @campaign_type, @status,
     @target_audience_count, @fan_out, @rate, @max_attempts, @send_deadline_ms, @receipt_deadline_ms,
-    @scheduled_at, @workflow_id, @request_hash, @created_by
+    @scheduled_at, @send_window, @workflow_id, @request_hash, @created_by
 )
 ON CONFLICT (campaign_id) DO NOTHING;
 

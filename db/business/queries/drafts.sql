@@ -5,7 +5,7 @@ SET segment_id = @segment_id, segment_name = @segment_name, rules = @rules, name
     message_template = @message_template, campaign_type = @campaign_type,
     target_audience_count = @target_audience_count, fan_out = @fan_out, rate = @rate,
     max_attempts = @max_attempts, send_deadline_ms = @send_deadline_ms,
-    receipt_deadline_ms = @receipt_deadline_ms, scheduled_at = @scheduled_at,
+    receipt_deadline_ms = @receipt_deadline_ms, scheduled_at = @scheduled_at, send_window = @send_window,
     version = version + 1, updated_at = now()
 WHERE campaign_id = @campaign_id AND status = 'DRAFT' AND version = @version;
 

@@ -40,9 +40,9 @@ SET segment_id = $1, segment_name = $2, rules = $3, name = $4,
     message_template = $5, campaign_type = $6,
     target_audience_count = $7, fan_out = $8, rate = $9,
     max_attempts = $10, send_deadline_ms = $11,
-    receipt_deadline_ms = $12, scheduled_at = $13,
+    receipt_deadline_ms = $12, scheduled_at = $13, send_window = $14,
     version = version + 1, updated_at = now()
-WHERE campaign_id = $14 AND status = 'DRAFT' AND version = $15
+WHERE campaign_id = $15 AND status = 'DRAFT' AND version = $16
 `
 
 type UpdateDraftParams struct {
@@ -59,6 +59,7 @@ type UpdateDraftParams struct {
 	SendDeadlineMs      int64
 	ReceiptDeadlineMs   int64
 	ScheduledAt         *time.Time
+	SendWindow          json.RawMessage
 	CampaignID          uuid.UUID
 	Version             int32
 }
@@ -79,6 +80,7 @@ func (q *Queries) UpdateDraft(ctx context.Context, arg UpdateDraftParams) (int64
 		arg.SendDeadlineMs,
 		arg.ReceiptDeadlineMs,
 		arg.ScheduledAt,
+		arg.SendWindow,
 		arg.CampaignID,
 		arg.Version,
 	)

@@ -40,6 +40,7 @@ type Campaign struct {
 	StartedAt           *time.Time
 	FinishedAt          *time.Time
 	Version             int32
+	SendWindow          json.RawMessage
 }
 
 type CampaignDeliverySummary struct {
