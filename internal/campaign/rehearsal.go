@@ -14,10 +14,11 @@ import (
 
 const (
 	// rehearsalRender is how long a dry run renders before it goes on counting alone. Somebody waits for it;
-	// some hundred thousand messages of the usual kind are rendered in it.
+	// more than half a million messages without much logic are rendered in it (BenchmarkRehearseAudience).
 	rehearsalRender = 5 * time.Second
 	// rehearsalWhole ends a dry run that is not done: the snapshot holds back the vacuum, and the answer
-	// must come well before the server's write timeout. Some millions of customers are counted in it.
+	// must come well before the server's write timeout. At the measured 150,000 a second, on a busy machine
+	// of two cores, two million customers are counted in it.
 	rehearsalWhole = 15 * time.Second
 )
 
