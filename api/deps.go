@@ -79,6 +79,12 @@ type Controls interface {
 	Progress(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 }
 
+// Ledger shows what became of a campaign's recipients.
+type Ledger interface {
+	Entries(ctx context.Context, f campaign.EntryFilter) (cursor.Page[campaign.Entry], error)
+	Find(ctx context.Context, campaignID, ref uuid.UUID) (campaign.EntryDetail, error)
+}
+
 // ReceiptPublisher hands receipts to the broker, in as many messages as suit the consumer; nil means
 // that all are confirmed.
 type ReceiptPublisher interface {
@@ -93,6 +99,7 @@ type Deps struct {
 	Suppressions Suppressions
 	Segments     Segments
 	Campaigns    Campaigns
+	Ledger       Ledger
 	Dashboard    campaign.Dashboard
 	Receipts     ReceiptPublisher
 	// Readiness names the dependencies and checks them; a check must honour its context.
@@ -112,6 +119,7 @@ func (d Deps) Validate() error {
 		"Customers": d.Customers == nil, "Records": d.Records == nil, "Orders": d.Orders == nil,
 		"Suppressions": d.Suppressions == nil,
 		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
+		"Ledger":    d.Ledger == nil,
 		"Dashboard": d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
 	} {
 		if missing {

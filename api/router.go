@@ -66,6 +66,7 @@ func (r *routes) table(d Deps) {
 	add(r, post("/receipts", "postReceipts").gives(http.StatusAccepted), newReceipts(d).take)
 
 	r.people(d)
+	r.ledger(d)
 
 	s := segments{d.Segments}
 	add(r, get("/api/segments", "listSegments"), s.list)
@@ -91,6 +92,22 @@ func (r *routes) table(d Deps) {
 	f := figures{d.Campaigns, d.Dashboard}
 	add(r, get("/api/campaignstats", "campaignStats"), f.campaignStats)
 	add(r, get("/api/dashapi", "dashboard"), f.dashboardRows)
+}
+
+// ledger are the routes that show what became of a campaign's recipients.
+func (r *routes) ledger(d Deps) {
+	m := messages{d.Ledger}
+	add(r, get("/api/campaigns/{id}/messages", "listMessages"), m.list)
+	add(r, get("/api/campaigns/{id}/messages/{ref}", "getMessage"), m.get)
+
+	const file, live = "/api/campaigns/{id}/messages.csv", "/api/campaigns/{id}/events"
+	add(r, get(file, "exportMessages"), export{d.Ledger, r.log}.get)
+	r.describeStream(file, "text/csv", "All messages, in the columns of the list's members. "+
+		"A file that is cut off is not whole.", &huma.Schema{Type: huma.TypeString})
+	add(r, get(live, "followCampaign"), events{newWatches(d.Campaigns.Get, r.log)}.get)
+	r.describeStream(live, "text/event-stream", "Server-sent events: `progress` when status or books have changed, once a second "+
+		"at most, with the books' revision as its id; at last `end`, after which a client should close. "+
+		"The schema is that of an event's data.", r.schemaOf(reflect.TypeFor[eventView]()))
 }
 
 // people are the routes of those who are written to, and of those who are not.

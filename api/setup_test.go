@@ -45,6 +45,7 @@ type bundle struct {
 	suppressions *fakeSuppressions
 	segments     *fakeSegments
 	campaigns    *fakeCampaigns
+	ledger       *fakeLedger
 	dashboard    *fakeDashboard
 	publisher    *fakePublisher
 	readiness    map[string]func(context.Context) error
@@ -54,7 +55,7 @@ type bundle struct {
 func setup(t testing.TB) *bundle {
 	t.Helper()
 	b := &bundle{
-		customers: &fakeCustomers{}, records: &fakeRecords{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{},
+		customers: &fakeCustomers{}, records: &fakeRecords{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{}, ledger: &fakeLedger{},
 		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, logs: &safeBuffer{},
 		readiness: map[string]func(context.Context) error{
 			"postgres": func(context.Context) error { return nil },
@@ -62,7 +63,7 @@ func setup(t testing.TB) *bundle {
 		},
 	}
 	deps := api.Deps{
-		Customers: b.customers, Records: b.records, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Dashboard: b.dashboard,
+		Customers: b.customers, Records: b.records, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Ledger: b.ledger, Dashboard: b.dashboard,
 		Receipts: b.publisher, Readiness: b.readiness, WebhookSecret: secret,
 		Logger: testLogger(b), Version: "v0.0.0-test", Now: clock,
 	}

@@ -72,6 +72,13 @@ func wordsOf(id string) words {
 			tagCampaigns, "Send again what failed for a reason that may pass", "Failed to retry campaign", conflict,
 		},
 
+		"listMessages": {tagCampaigns, "List what became of a campaign's recipients", "Failed to fetch messages", nil},
+		"getMessage": {
+			tagCampaigns, "Say why one customer did, or did not, get a campaign's message", "Failed to fetch message", nil,
+		},
+		"exportMessages": {tagCampaigns, "Download what became of a campaign's recipients, as CSV", "Failed to export messages", nil},
+		"followCampaign": {tagCampaigns, "Follow a campaign's progress as server-sent events", "Failed to follow campaign", nil},
+
 		"campaignStats": {tagFigures, "The newest campaigns with their results", "Failed to fetch", nil},
 		"dashboard":     {tagFigures, "Customers, newest synchronised first", "Failed to fetch logs", nil},
 	}[id]

@@ -38,6 +38,7 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 		Campaigns: campaign.NewService(campaign.Deps{
 			Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
 		}),
+		Ledger:    campaign.NewLedger(on.business),
 		Dashboard: on.business,
 		Receipts:  receipts.NewPublisher(publisher, time.Now),
 		Readiness: map[string]func(context.Context) error{
