@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,11 +63,17 @@ type Deps struct {
 	PageSize   int
 	// MaxPosts is how many posts all pages of this process have in flight together.
 	MaxPosts int
+	// Limited says that Temporal hands sends out at the vendor's rate. Then a send may have waited for long
+	// and looks at the ledger again, and every message is a send: a page would not be counted message by message.
+	Limited bool
 }
 
 // ApplyDefaults fills in what is zero.
 func (d *Deps) ApplyDefaults() {
 	d.PagedAbove = cmp.Or(d.PagedAbove, campaign.DefaultPagedAbove)
+	if d.Limited {
+		d.PagedAbove = math.MaxInt
+	}
 	d.PageSize = cmp.Or(d.PageSize, MaxPageSize)
 	// One connection each; as many as the worker's activities have by default.
 	d.MaxPosts = cmp.Or(d.MaxPosts, 1440)
@@ -87,6 +94,7 @@ type Activities struct {
 	posts      *semaphore.Weighted
 	pagedAbove int
 	pageSize   int
+	limited    bool
 }
 
 // New makes the activities.
@@ -96,5 +104,6 @@ func New(d Deps) *Activities {
 		audience: d.Audience, messages: d.Messages, answers: d.Answers, books: d.Books, vendor: d.Vendor,
 		links: d.UnsubscribeURL, pages: newPageCache(d.Messages, d.Now), now: d.Now, log: d.Log,
 		posts: semaphore.NewWeighted(int64(d.MaxPosts)), pagedAbove: d.PagedAbove, pageSize: d.PageSize,
+		limited: d.Limited,
 	}
 }

@@ -24,10 +24,16 @@ type AudienceResult struct {
 	PageSize int `json:"page_size,omitempty"`
 }
 
+// MostAhead is how far ahead sends are planned at most: over the second by which Temporal's timers may be
+// late, with half of one to spare.
+const MostAhead = 1500 * time.Millisecond
+
 // SendInput names one message.
 type SendInput struct {
 	CampaignID uuid.UUID `json:"campaign_id"`
 	Seq        int       `json:"seq"`
+	// Due is when to post, at most MostAhead from now; the zero time is at once. Later attempts do not wait.
+	Due time.Time `json:"due,omitzero"`
 	// Again says that a page tried the message already, so what a cache knows of it is old.
 	Again bool `json:"again,omitempty"`
 }
@@ -46,8 +52,8 @@ type PageInput struct {
 	Last       int       `json:"last"`
 	// Rate is the most messages a second that the page may start; 0 is unlimited.
 	Rate float64 `json:"rate,omitempty"`
-	// Credit is for how long the lane has sent nothing though its rate allowed it.
-	Credit time.Duration `json:"credit,omitempty"`
+	// Due is when to start the first one, which may be past: then the page catches up.
+	Due time.Time `json:"due,omitzero"`
 }
 
 // PageResult counts where the messages of a page stand.

@@ -70,10 +70,12 @@ type pageRun struct {
 }
 
 // sort finds what is to be posted. What was tried already, by an execution of this page that died,
-// has to wait for its next attempt.
+// has to wait for its next attempt. Under the vendor's rate a page posts nothing itself.
 func (p *pageRun) sort(messages []campaign.Message, repeated bool) {
 	for _, m := range messages {
 		switch {
+		case m.Status == campaign.MessagePending && p.acts.limited:
+			p.again(m.Seq, 0)
 		case m.Status == campaign.MessagePending && m.Attempts == 0:
 			p.todo = append(p.todo, m)
 		case m.Status == campaign.MessagePending:
@@ -117,7 +119,7 @@ func (p *pageRun) run(ctx context.Context) {
 // feed hands out the messages in their order and at the page's pace. It gives the first one that it
 // did not hand out, 0 when it came to the end.
 func (p *pageRun) feed(ctx context.Context, work chan<- campaign.Message) int {
-	due := p.acts.now().Add(-min(p.in.Credit, pageBurst))
+	due := later(p.in.Due, p.acts.now().Add(-pageBurst))
 	for i := range p.todo {
 		if p.in.Rate > 0 {
 			p.acts.sleepUntil(ctx, due)
@@ -232,6 +234,13 @@ func (a *Activities) sleepUntil(ctx context.Context, at time.Time) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func later(a, b time.Time) time.Time {

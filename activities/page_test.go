@@ -205,7 +205,7 @@ func TestSendPage(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 60)
 		begin := time.Now()
-		res, err := b.page(t, activities.PageInput{First: 1, Last: 60, Rate: 100, Credit: 100 * time.Millisecond})
+		res, err := b.page(t, activities.PageInput{First: 1, Last: 60, Rate: 100, Due: begin.Add(-100 * time.Millisecond)})
 		require.NoError(t, err)
 		require.Equal(t, 60, res.Sent)
 		// 59 gaps of 10 ms, ten of them saved up. A slow machine makes it later, nothing makes it earlier.

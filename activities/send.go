@@ -21,14 +21,19 @@ import (
 // is bounded by the campaign's send deadline instead, so that a vendor's outage fails nobody at once.
 func (a *Activities) SendMessage(ctx context.Context, in SendInput) (SendResult, error) {
 	info := activity.GetInfo(ctx)
-	shared, m, err := a.load(ctx, in, in.Again || info.Attempt > 1)
+	if info.Attempt == 1 {
+		// Bounded, for the clock of the worker that planned it may be wrong.
+		a.sleepUntil(ctx, earlier(in.Due, a.now().Add(MostAhead)))
+	}
+	waited := info.Attempt > 1 || a.limited
+	shared, m, err := a.load(ctx, in, in.Again || waited)
 	if err != nil {
 		return SendResult{}, failure(err)
 	}
 	switch {
 	case m.Status != campaign.MessagePending:
 		return SendResult{Status: m.Status, Attempts: m.Attempts}, nil
-	case shared.Status == campaign.Paused && info.Attempt > 1:
+	case shared.Status == campaign.Paused && waited:
 		return SendResult{}, pausedError()
 	case m.Suppressed:
 		return a.record(ctx, in, m, campaign.Answer{Kind: campaign.AnswerSkipped, Code: string(campaign.SkipSuppressed)})
@@ -52,8 +57,8 @@ func (a *Activities) SendMessage(ctx context.Context, in SendInput) (SendResult,
 	return result, nil
 }
 
-// load reads the message from the page cache on its first try. Later tries read it again: another
-// worker may have sent it, or the campaign may have been paused.
+// load reads the message from the page cache on its first try. Later tries, and those that had to wait
+// for their turn, read it again: another worker may have sent it, or the campaign may have been paused.
 func (a *Activities) load(ctx context.Context, in SendInput, fresh bool) (campaign.SendContext, campaign.Message, error) {
 	if !fresh {
 		shared, m, ok, err := a.pages.message(ctx, in.CampaignID, in.Seq)

@@ -36,7 +36,7 @@ type bench struct {
 
 var campaignID = uuid.MustParse("018f0000-0000-7000-8000-000000000001")
 
-func setup(t *testing.T, n int) *bench {
+func setup(t *testing.T, n int, change ...func(*activities.Deps)) *bench {
 	t.Helper()
 	b := &bench{
 		status: campaign.Active, deadline: time.Hour, messages: map[int]campaign.Message{}, now: time.Now,
@@ -50,9 +50,13 @@ func setup(t *testing.T, n int) *bench {
 			Recipient: "a@example.com", RecipientName: "A", Body: "Hi A", Status: campaign.MessagePending, MaxAttempts: 3,
 		}
 	}
-	b.acts = activities.New(activities.Deps{
+	deps := activities.Deps{
 		Messages: b, Answers: b, Vendor: b, Now: func() time.Time { return b.now() }, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, c := range change {
+		c(&deps)
+	}
+	b.acts = activities.New(deps)
 	return b
 }
 

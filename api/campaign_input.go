@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/xencrm/xencrm/internal/auth"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/errs"
 )
@@ -100,7 +101,7 @@ func (f *faults) principal(pointer string, s *string) string {
 	name := strings.TrimSpace(deref(s))
 	switch {
 	case name == "":
-		return anonymous
+		return auth.Anonymous().ID()
 	case utf8.RuneCountInString(name) > maxPrincipal:
 		f.add(pointer, "must be at most 255 characters")
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/xencrm/xencrm/internal/auth"
 	"github.com/xencrm/xencrm/internal/campaign"
 )
 
@@ -102,6 +103,9 @@ func (c campaigns) create(ctx context.Context, in *createInput) (*createdOutput,
 		return nil, err
 	}
 	order.IdempotencyKey = in.IdempotencyKey
+	if p, known := auth.FromContext(ctx); known && p.Kind != auth.Nobody {
+		order.Principal = p.ID() // whatever the body says
+	}
 	made, err := c.service.Create(ctx, order)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ func withRealSegments(t *testing.T) (http.Handler, *int) {
 	store := &memorySegments{}
 	b := setup(t)
 	deps := api.Deps{
+		Audit:     newFakeAccess(),
 		Customers: b.customers, Segments: campaign.NewSegments(store, store), Campaigns: b.campaigns,
 		Dashboard: b.dashboard, Receipts: b.publisher, WebhookSecret: secret, Logger: testLogger(b), Now: clock,
 	}

@@ -6,14 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/xencrm/xencrm/internal/auth"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/idempotency"
 )
 
 // Customers queues posted customers and orders. It validates before it looks at the broker (D51),
@@ -85,6 +88,18 @@ type Ledger interface {
 	Find(ctx context.Context, campaignID, ref uuid.UUID) (campaign.EntryDetail, error)
 }
 
+// Keys makes, lists and revokes API keys.
+type Keys interface {
+	Create(ctx context.Context, by string, in auth.KeyInput) (auth.Key, auth.KeyInfo, error)
+	List(ctx context.Context, after cursor.Position, limit int) (cursor.Page[auth.KeyInfo], error)
+	Revoke(ctx context.Context, by, id string) (auth.KeyInfo, error)
+}
+
+// AuditLog shows the audit log.
+type AuditLog interface {
+	List(ctx context.Context, principal string, after cursor.Position, limit int) (cursor.Page[auth.Entry], error)
+}
+
 // ReceiptPublisher hands receipts to the broker, in as many messages as suit the consumer; nil means
 // that all are confirmed.
 type ReceiptPublisher interface {
@@ -102,6 +117,14 @@ type Deps struct {
 	Ledger       Ledger
 	Dashboard    campaign.Dashboard
 	Receipts     ReceiptPublisher
+	Keys         Keys
+	AuditLog     AuditLog
+	// Audit is where the audit log is written.
+	Audit auth.AuditWriter
+	// Access decides who gets in; its zero value lets everybody do everything.
+	Access Access
+	// Repeats keeps the answers that repeated requests get again.
+	Repeats idempotency.Store
 	// Readiness names the dependencies and checks them; a check must honour its context.
 	Readiness map[string]func(context.Context) error
 	// WebhookSecret signs the vendor's receipts, as Standard Webhooks write it: whsec_ and base64.
@@ -119,8 +142,11 @@ func (d Deps) Validate() error {
 		"Customers": d.Customers == nil, "Records": d.Records == nil, "Orders": d.Orders == nil,
 		"Suppressions": d.Suppressions == nil,
 		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
-		"Ledger":    d.Ledger == nil,
-		"Dashboard": d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
+		"Ledger":  d.Ledger == nil,
+		"Repeats": d.Repeats == nil,
+		"Keys":    d.Keys == nil, "AuditLog": d.AuditLog == nil, "Audit": d.Audit == nil,
+		"Access.Sessions": d.Access.Login != nil && d.Access.Sessions == nil,
+		"Dashboard":       d.Dashboard == nil, "Receipts": d.Receipts == nil, "Logger": d.Logger == nil, "Now": d.Now == nil,
 	} {
 		if missing {
 			faults = append(faults, fmt.Errorf("api: %s is not set", name))
@@ -128,6 +154,11 @@ func (d Deps) Validate() error {
 	}
 	if _, err := newSignatures(d.WebhookSecret); err != nil {
 		faults = append(faults, fmt.Errorf("api: webhook secret: %w", err))
+	}
+	for _, origin := range d.Access.Origins {
+		if err := http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
+			faults = append(faults, fmt.Errorf("api: origin %q: %w", origin, err))
+		}
 	}
 	return errors.Join(faults...)
 }

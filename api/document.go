@@ -75,7 +75,7 @@ func renderDocs(doc *huma.OpenAPI) ([]byte, error) {
 			}
 		}
 	}
-	order := []string{tagIngest, tagCustomers, tagOrders, tagSuppressions, tagSegments, tagCampaigns, tagFigures, tagHealth}
+	order := []string{tagIngest, tagCustomers, tagOrders, tagSuppressions, tagSegments, tagCampaigns, tagFigures, tagAccess, tagHealth}
 	slices.SortFunc(page.Operations, func(a, b docsOperation) int {
 		key := func(o docsOperation) string {
 			return fmt.Sprint(slices.Index(order, o.Tags[0]), o.Path, o.Method)

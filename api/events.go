@@ -19,6 +19,9 @@ const (
 	// reconnect is how long a browser waits before it comes back, in milliseconds: after a restart of the
 	// server, all of them do.
 	reconnect = 3000
+	// streamLife bounds a stream that has no other end. A browser comes back by itself and goes on where it
+	// was, and whoever has lost the permission meanwhile is refused then.
+	streamLife = 15 * time.Minute
 )
 
 // events tells how far a campaign is, as it goes on.
@@ -60,14 +63,17 @@ func (e events) get(ctx context.Context, in *eventsInput) (*huma.StreamResponse,
 			"X-Accel-Buffering": "no",
 		})
 		follow(out.Context(), s, v, seen)
+		_ = s.extend() // for the end of the body; a connection that is gone needs none
 	}}, nil
 }
 
-// follow writes events until the campaign, the client or the server ends. A write that fails means that
+// follow writes events until the campaign, the client, the server or its time ends. A write that fails means that
 // the client has gone, which is no fault.
 func follow(ctx context.Context, s *stream, v *viewer, seen int64) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	over := time.NewTimer(streamLife)
+	defer over.Stop()
 	piece := fmt.Appendf(nil, "retry: %d\n\n", reconnect)
 	// The news are not looked at while pace runs: one event a second, which tells the latest.
 	news, pace := v.news, (<-chan time.Time)(nil)
@@ -81,6 +87,8 @@ func follow(ctx context.Context, s *stream, v *viewer, seen int64) {
 		case <-ctx.Done():
 			return
 		case <-stopping(ctx):
+			return
+		case <-over.C:
 			return
 		case <-beat.C:
 			piece = []byte(": nothing new\n\n")

@@ -346,6 +346,24 @@ func TestStreamsLive(t *testing.T) {
 		})
 	})
 
+	t.Run("ForAQuarterOfAnHourSoThatAccessIsAskedForAgain", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := onStage(t)
+			a := s.follow(t)
+			start := a.expect(t, "9", "progress").at
+			for {
+				e, err := a.next(t)
+				if err != nil {
+					require.ErrorIs(t, err, io.EOF)
+					break
+				}
+				require.Equal(t, "nothing new", e.comment)
+			}
+			require.Equal(t, 15*time.Minute, time.Since(start))
+		})
+	})
+
 	t.Run("UntilTheServerStops", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

@@ -68,6 +68,15 @@ func add[I, O any](r *routes, o operation, handle func(context.Context, *I) (*O,
 		MaxBodyBytes:       o.maxBody + 1, // takeBody has the limit; Huma would refuse one of exactly that
 		SkipValidateParams: true, SkipValidateBody: true,
 	}
+	if needed, _ := accessOf(o.id); needed != public {
+		op.Security = []map[string][]string{{"bearer": {}}, {"session": {}}}
+	}
+	if repeatable(o.method, o.path) {
+		_, named := reflect.TypeFor[I]().FieldByName("IdempotencyKey")
+		if !named {
+			op.Parameters = append(op.Parameters, repeatParam())
+		}
+	}
 	huma.Register(r.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
@@ -100,6 +109,12 @@ func (r *routes) failures(o operation, w words, hasBody bool) map[string]*huma.R
 	}
 	if w.tag != tagHealth {
 		statuses = append(statuses, http.StatusServiceUnavailable)
+	}
+	if needed, _ := accessOf(o.id); needed != public {
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
+	}
+	if repeatable(o.method, o.path) {
+		statuses = append(statuses, http.StatusConflict, http.StatusUnprocessableEntity)
 	}
 	if strings.Contains(o.path, "{") {
 		statuses = append(statuses, http.StatusNotFound)

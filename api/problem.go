@@ -29,10 +29,13 @@ const (
 	typeTooLarge     = "/problems/body-too-large"
 	typeMediaType    = "/problems/unsupported-media-type"
 	typeTimeout      = "/problems/request-timeout"
-	typeRateLimited  = "/problems/rate-limited"
-	typeUnavailable  = "/problems/unavailable"
-	typeUnknown      = "/problems/outcome-unknown"
-	typeInternal     = "/problems/internal"
+	// An Idempotency-Key whose first request is not answered yet, and one that belongs to another request.
+	typeKeyRunning  = "/problems/idempotency-key-running"
+	typeKeyReused   = "/problems/idempotency-key-reused"
+	typeRateLimited = "/problems/rate-limited"
+	typeUnavailable = "/problems/unavailable"
+	typeUnknown     = "/problems/outcome-unknown"
+	typeInternal    = "/problems/internal"
 )
 
 // retryAfter is in seconds: brokers and databases restart in a few.
@@ -148,7 +151,9 @@ func titleOf(kind string) string {
 		typeNotFound: "Not found", typeMethod: "Method not allowed", typeConflict: "The state forbids it",
 		typeUnauthorize: "No valid credential", typeForbidden: "The credential does not allow it",
 		typeRequired: "If-Match is required", typePrecondition: "It has changed since it was read",
-		typeTooLarge: "The body is too large", typeMediaType: "The body's type is not supported",
+		typeKeyRunning: "The first request with this key is being worked on",
+		typeKeyReused:  "The key belongs to another request",
+		typeTooLarge:   "The body is too large", typeMediaType: "The body's type is not supported",
 		typeTimeout: "The body did not come in time", typeRateLimited: "Too many requests",
 		typeUnavailable: "A dependency is away; nothing was changed",
 		typeUnknown:     "The outcome is not known; repeat it under the same Idempotency-Key",
@@ -178,6 +183,9 @@ func (p *problem) GetStatus() int { return p.Status }
 // GetHeaders is what Huma asks an error for.
 func (p *problem) GetHeaders() http.Header {
 	h := http.Header{}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="xencrm"`)
+	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
+
+	"github.com/xencrm/xencrm/internal/auth"
 )
 
 // contractVersion is the version of the API, not of the build: it rises when a client can tell.
@@ -43,13 +45,19 @@ func New(d Deps) http.Handler {
 	config.CreateHooks = nil // they would put $schema into every body
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer":  {Type: "http", Scheme: "bearer", Description: "An API key, or an ID token of the configured issuer."},
+		"session": {Type: "apiKey", In: "cookie", Name: auth.SessionCookie, Description: "A browser that has signed in."},
+	}
 	r := &routes{api: humagin.New(engine, config), log: d.Logger}
 	r.problemSchema = config.Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")
-	r.api.UseMiddleware(takeBody)
+	g := newGate(r, d)
+	r.api.UseMiddleware(g.middleware, takeBody, repeats{r, d.Repeats}.middleware)
 	r.table(d)
+	g.serveLogin(engine)
 	r.serveUnsubscribe(engine, d.Suppressions)
 	r.serveDocument(engine)
-	return engine
+	return shareWith(d.Access.Origins, engine)
 }
 
 // table is every route there is, beside the document itself and the links in messages; words.go says
@@ -88,6 +96,13 @@ func (r *routes) table(d Deps) {
 	add(r, post("/api/campaigns/{id}/cancel", "cancelCampaign"), c.steer(d.Campaigns.Cancel))
 	add(r, post("/api/campaigns/{id}/rate", "setRate"), c.setRate)
 	add(r, post("/api/campaigns/{id}/retry-failed", "retryFailed"), c.retryFailed)
+
+	k := keys{d.Keys}
+	add(r, get(keysPath, "listKeys"), k.list)
+	add(r, post(keysPath, "createKey").gives(http.StatusCreated), k.create)
+	add(r, del(keysPath+"/{keyId}", "revokeKey"), k.revoke)
+	add(r, get("/api/audit", "listAuditLog"), auditLog{d.AuditLog}.list)
+	add(r, get("/api/me", "whoAmI"), whoAmI)
 
 	f := figures{d.Campaigns, d.Dashboard}
 	add(r, get("/api/campaignstats", "campaignStats"), f.campaignStats)

@@ -9,9 +9,6 @@ import (
 	"github.com/xencrm/xencrm/internal/errs"
 )
 
-// anonymous is the principal while there is no authentication, as in the reference.
-const anonymous = "anonymous"
-
 type segments struct{ service Segments }
 
 // segmentView is a segment as clients see it.
@@ -34,7 +31,10 @@ type segmentBody struct {
 	Rules       rules   `json:"rules" doc:"Who belongs to it: at least one group."`
 }
 
-type segmentInput struct{ Body jsonBody[segmentBody] }
+type segmentInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"Makes a repeated request give the first one's segment." example:"big-spenders-2025"`
+	Body           jsonBody[segmentBody]
+}
 
 type segmentID struct {
 	ID string `path:"segmentId" format:"uuid" doc:"The segment's id." example:"0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
@@ -66,10 +66,11 @@ func (s segments) get(ctx context.Context, in *segmentID) (*reply[answer[segment
 }
 
 func (s segments) create(ctx context.Context, in *segmentInput) (*reply[answer[segmentView]], error) {
-	said, err := segmentOf(in.Body)
+	said, err := segmentOf(in.Body, principalOf(ctx))
 	if err != nil {
 		return nil, err
 	}
+	said.IdempotencyKey = in.IdempotencyKey
 	seg, err := s.service.Create(ctx, said)
 	if err != nil {
 		return nil, underRules(err)
@@ -78,7 +79,7 @@ func (s segments) create(ctx context.Context, in *segmentInput) (*reply[answer[s
 }
 
 func (s segments) update(ctx context.Context, in *segmentUpdate) (*reply[answer[segmentView]], error) {
-	said, err := segmentOf(in.Body)
+	said, err := segmentOf(in.Body, principalOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func (s segments) remove(ctx context.Context, in *segmentID) (*reply[deletedView
 }
 
 // segmentOf makes the reference's checks with the reference's texts; the service makes the others.
-func segmentOf(body jsonBody[segmentBody]) (campaign.SegmentInput, error) {
+func segmentOf(body jsonBody[segmentBody], principal string) (campaign.SegmentInput, error) {
 	said, err := body.decode()
 	if err != nil {
 		return campaign.SegmentInput{}, err
@@ -130,7 +131,7 @@ func segmentOf(body jsonBody[segmentBody]) (campaign.SegmentInput, error) {
 		return campaign.SegmentInput{}, refused("/rules", "At least one rule group is required")
 	}
 	return campaign.SegmentInput{
-		Name: name, Description: deref(said.Description), Rules: json.RawMessage(said.Rules), Principal: anonymous,
+		Name: name, Description: deref(said.Description), Rules: json.RawMessage(said.Rules), Principal: principal,
 	}, nil
 }
 

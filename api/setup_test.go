@@ -48,15 +48,18 @@ type bundle struct {
 	ledger       *fakeLedger
 	dashboard    *fakeDashboard
 	publisher    *fakePublisher
+	repeats      *fakeRepeats
+	access       *fakeAccess
 	readiness    map[string]func(context.Context) error
 	logs         *safeBuffer
 }
 
-func setup(t testing.TB) *bundle {
+func setup(t testing.TB, change ...func(*api.Deps)) *bundle {
 	t.Helper()
 	b := &bundle{
+		access:    newFakeAccess(),
 		customers: &fakeCustomers{}, records: &fakeRecords{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{}, ledger: &fakeLedger{},
-		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, logs: &safeBuffer{},
+		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, repeats: &fakeRepeats{kept: map[string]*keptRepeat{}}, logs: &safeBuffer{},
 		readiness: map[string]func(context.Context) error{
 			"postgres": func(context.Context) error { return nil },
 			"rabbitmq": func(context.Context) error { return nil },
@@ -64,8 +67,11 @@ func setup(t testing.TB) *bundle {
 	}
 	deps := api.Deps{
 		Customers: b.customers, Records: b.records, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Ledger: b.ledger, Dashboard: b.dashboard,
-		Receipts: b.publisher, Readiness: b.readiness, WebhookSecret: secret,
+		Receipts: b.publisher, Repeats: b.repeats, Keys: keysOf{b.access}, AuditLog: logOf{b.access}, Audit: b.access, Readiness: b.readiness, WebhookSecret: secret,
 		Logger: testLogger(b), Version: "v0.0.0-test", Now: clock,
+	}
+	for _, c := range change {
+		c(&deps)
 	}
 	require.NoError(t, deps.Validate())
 	b.handler = api.New(deps)

@@ -64,7 +64,7 @@ func (s suppressions) add(ctx context.Context, in *struct{ Body jsonBody[suppres
 	if err != nil {
 		return nil, err
 	}
-	stored, created, err := s.service.Add(ctx, deref(said.Email), deref(said.Reason), anonymous)
+	stored, created, err := s.service.Add(ctx, deref(said.Email), deref(said.Reason), principalOf(ctx))
 	if err != nil {
 		return nil, err
 	}

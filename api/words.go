@@ -14,6 +14,7 @@ const (
 	tagSegments     = "Segments"
 	tagCampaigns    = "Campaigns"
 	tagFigures      = "Figures"
+	tagAccess       = "Access"
 	tagHealth       = "Health"
 )
 
@@ -79,6 +80,12 @@ func wordsOf(id string) words {
 		"exportMessages": {tagCampaigns, "Download what became of a campaign's recipients, as CSV", "Failed to export messages", nil},
 		"followCampaign": {tagCampaigns, "Follow a campaign's progress as server-sent events", "Failed to follow campaign", nil},
 
+		"listKeys":     {tagAccess, "List API keys, oldest first", "Failed to fetch API keys", nil},
+		"createKey":    {tagAccess, "Make an API key, which is shown once", "Failed to make API key", nil},
+		"revokeKey":    {tagAccess, "Revoke an API key, everywhere within a second", "Failed to revoke API key", nil},
+		"listAuditLog": {tagAccess, "List who asked for which change, newest first", "Failed to fetch the audit log", nil},
+		"whoAmI":       {tagAccess, "Say who the caller is", "Failed to look", nil},
+
 		"campaignStats": {tagFigures, "The newest campaigns with their results", "Failed to fetch", nil},
 		"dashboard":     {tagFigures, "Customers, newest synchronised first", "Failed to fetch logs", nil},
 	}[id]
@@ -122,6 +129,7 @@ func describe(status int) string {
 		http.StatusBadRequest: "The request cannot be read (`" + typeMalformed +
 			"`) or breaks a rule of the reference (`" + typeValidation + "`).",
 		http.StatusUnauthorized:          "No valid credential (`" + typeUnauthorize + "`).",
+		http.StatusForbidden:             "The credential does not allow it (`" + typeForbidden + "`).",
 		http.StatusNotFound:              "There is no such thing (`" + typeNotFound + "`).",
 		http.StatusConflict:              "The state forbids it (`" + typeConflict + "`).",
 		http.StatusPreconditionFailed:    "It has changed since it was read (`" + typePrecondition + "`); read it again.",

@@ -27,6 +27,10 @@ type Options struct {
 	// StopTimeout is how long a graceful stop waits for the sends under way: longer than the
 	// vendor's 5 s and the ledger's 10 s together.
 	StopTimeout time.Duration
+	// VendorRate is how many sends a second Temporal hands out in all, to every worker and for every
+	// campaign; 0 is no limit. Eager dispatch bypasses it, so it is off then. All workers must have the
+	// same: the server goes by the one that asked last.
+	VendorRate float64
 	// Pages is how many pages run at once in this process. Their posts share MaxSends connections, so
 	// this bounds memory: 64 pages of 500 messages of a kilobyte are 32 MB. It is four times what the
 	// connections need, so that paced pages, which hardly post, do not keep fast ones waiting.
@@ -102,6 +106,8 @@ func (o Options) SDK() worker.Options {
 		// retries a second 4 of them are often all busy, and a task that finds none goes through Temporal's
 		// database: with 16 a campaign of which every twentieth answer is a refusal sends a tenth faster.
 		MaxConcurrentActivityTaskPollers: 16,
+		TaskQueueActivitiesPerSecond:     o.VendorRate,
+		DisableEagerActivities:           o.VendorRate > 0,
 		MaxConcurrentWorkflowTaskPollers: 8,
 	}
 }

@@ -268,20 +268,20 @@ func TestControl(t *testing.T) {
 			env := w.env(t)
 			in := input()
 			in.Rate = 20
-			var at10, at20 int
+			begin := env.Now()
+			at := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
 			env.RegisterDelayedCallback(func() {
-				at10 = len(w.sends)
 				update(t, env, workflows.SetRateUpdate, workflows.SetRateInput{PerSecond: 10})
 			}, 10*time.Second)
 			env.RegisterDelayedCallback(func() {
-				at20 = len(w.sends)
 				update(t, env, workflows.SetRateUpdate, workflows.SetRateInput{})
-			}, 20*time.Second)
+			}, 22*time.Second)
 			env.ExecuteWorkflow(workflows.CampaignWorkflow, in)
 			require.Equal(t, audience, result(t, env).Totals.Delivered)
 			// One message a lane may be early or late at each border.
-			require.InDelta(t, 200, at10, 11)
-			require.InDelta(t, 100, at20-at10, 11)
+			require.InDelta(t, 200, w.dueWithin(at(0), at(10)), 11)
+			ahead := activities.MostAhead.Seconds() // what was planned at the old rate
+			require.InDelta(t, 100, w.dueWithin(at(10+ahead), at(20+ahead)), 11)
 			require.Equal(t, []float64{10, 0}, w.rates)
 		})
 	}

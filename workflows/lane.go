@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"time"
+
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -48,7 +50,6 @@ func newLane(ctx workflow.Context, in LaneInput, receiver workflow.ReceiveChanne
 	l := &lane{in: in, receiver: receiver, next: in.Range.First, tally: in.Tally}
 	l.sendCtx, l.stopSends = workflow.WithCancel(ctx)
 	l.pages.ctx, l.pages.stop = workflow.WithCancel(l.sendCtx)
-	l.pace.last = workflow.Now(ctx)
 	l.obey(ctx, in.Control)
 	return l
 }
@@ -96,12 +97,13 @@ func (l *lane) fill(ctx workflow.Context, sel workflow.Selector) error {
 			l.outOfRange = true
 			return nil
 		}
-		if !l.pace.take(workflow.Now(ctx)) {
+		due, ok := l.pace.plan(1, workflow.Now(ctx))
+		if !ok {
 			l.setTimer(ctx, sel)
 			return nil
 		}
 		l.advance(seq)
-		l.start(sel, seq)
+		l.start(sel, seq, due)
 	}
 	return nil
 }
@@ -151,9 +153,9 @@ func (l *lane) askPending(ctx workflow.Context) error {
 	return nil
 }
 
-func (l *lane) start(sel workflow.Selector, seq int) {
+func (l *lane) start(sel workflow.Selector, seq int, due time.Time) {
 	ctx := workflow.WithActivityOptions(l.sendCtx, sendOptions(seq))
-	in := activities.SendInput{CampaignID: l.in.CampaignID, Seq: seq, Again: l.in.PageSize > 0}
+	in := activities.SendInput{CampaignID: l.in.CampaignID, Seq: seq, Due: due, Again: l.in.PageSize > 0}
 	f := workflow.ExecuteActivity(ctx, act.SendMessage, in)
 	l.inFlight++
 	sel.AddFuture(f, func(f workflow.Future) {
@@ -187,7 +189,7 @@ func (l *lane) setTimer(ctx workflow.Context, sel workflow.Selector) {
 		return
 	}
 	l.timerSet = true
-	timer := workflow.NewTimerWithOptions(ctx, l.pace.wait(), workflow.TimerOptions{Summary: "pace of the campaign"})
+	timer := workflow.NewTimerWithOptions(ctx, l.pace.wait(workflow.Now(ctx)), workflow.TimerOptions{Summary: "pace of the campaign"})
 	sel.AddFuture(timer, func(workflow.Future) { l.timerSet = false })
 }
 

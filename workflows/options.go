@@ -48,7 +48,8 @@ const (
 	// maxBurst is the part of a second of sends that a paced lane may catch up after a delay: with it
 	// the rate over any ten seconds stays within five percent.
 	maxBurst = 500 * time.Millisecond
-	// paceTick is the shortest pacing timer: four a second cost 20 events a second at most.
+	// paceTick is the shortest pacing timer: four a second cost 20 events a second at most. Temporal may
+	// fire it a second late, and what is planned ahead lasts longer than both together.
 	paceTick = 250 * time.Millisecond
 	// firstReread and lastReread pace the timer that reads the totals again in case signals were lost:
 	// soon at first, then doubling, so that three days of waiting cost some 200 timers.
@@ -59,7 +60,8 @@ const (
 // the vendor's answers are counted in the ledger, and the send deadline bounds the rest.
 func sendOptions(seq int) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		// The vendor has 5 s to answer and the ledger 10 s to take it down.
+		// The vendor has 5 s to answer and the ledger some more to take it down, after a turn of 1.5 s with a
+		// rate. A try that ends late is repeated under its key.
 		StartToCloseTimeout: 15 * time.Second,
 		RetryPolicy: &temporal.RetryPolicy{
 			// The activity says itself when to come back; this serves crashes and lost workers.
@@ -90,6 +92,7 @@ func ledgerOptions(summary string) workflow.ActivityOptions {
 func longOptions(summary string, longest time.Duration) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		StartToCloseTimeout: longest, HeartbeatTimeout: lostAfter, RetryPolicy: patient(), Summary: summary,
+		Priority: first(),
 	}
 }
 
@@ -101,8 +104,12 @@ func bookOptions(summary string) workflow.ActivityOptions {
 		StartToCloseTimeout: lostAfter,
 		RetryPolicy:         patient(),
 		Summary:             summary,
+		Priority:            first(),
 	}
 }
+
+// first lets the books of a campaign overtake the sends that wait for the vendor's rate.
+func first() temporal.Priority { return temporal.Priority{PriorityKey: 1} }
 
 // patient retries for ever: a database that is away comes back, and no campaign fails for it.
 func patient() *temporal.RetryPolicy {

@@ -1,64 +1,58 @@
 package workflows
 
-import "time"
+import (
+	"time"
 
-// pacer turns a rate into permissions to send. Time is passed in, for it is the workflow's.
+	"github.com/xencrm/xencrm/activities"
+)
+
+// pacer plans sends at a rate: each gets the time at which it is due, and the worker that has it waits for
+// that. Temporal's timers alone are too coarse for a rate, for they may be a second late. Time is passed in,
+// for it is the workflow's.
 type pacer struct {
-	// rate is permissions per second; 0 is unlimited.
-	rate      float64
-	allowance float64
-	last      time.Time
+	// rate is sends per second; 0 is unlimited.
+	rate float64
+	// next is when the next one is due.
+	next time.Time
 }
 
-// setRate changes the pace from now on; what was saved up under the old one is dropped.
+// setRate changes the pace of what is planned from now on.
 func (p *pacer) setRate(rate float64, now time.Time) {
-	if rate == p.rate {
-		return
-	}
-	p.rate, p.allowance, p.last = rate, 0, now
-}
-
-// take asks for one permission.
-func (p *pacer) take(now time.Time) bool {
 	if p.rate == 0 {
-		return true
+		p.next = now
 	}
-	p.accrue(now)
-	if p.allowance < 1 {
-		return false
-	}
-	p.allowance--
-	return true
+	p.rate = rate
 }
 
-// takeMany asks for n permissions that are used up one after the other at the rate. credit is for how
-// long permissions have been saved up already.
-func (p *pacer) takeMany(n int, now time.Time) (credit time.Duration, ok bool) {
-	if !p.take(now) {
-		return 0, false
+// plan gives when the first of n sends is due that follow each other at the rate: the zero time without a rate,
+// false when that is too far ahead.
+func (p *pacer) plan(n int, now time.Time) (due time.Time, ok bool) {
+	if p.rate == 0 {
+		return time.Time{}, true
 	}
+	if earliest := now.Add(-maxBurst); p.next.Before(earliest) {
+		p.next = earliest
+	}
+	if p.next.After(now.Add(activities.MostAhead)) {
+		return time.Time{}, false
+	}
+	due = p.next
+	p.next = due.Add(p.span(n))
+	return due, true
+}
+
+// giveBack returns the turns of n sends that were planned and not started.
+func (p *pacer) giveBack(n int) {
 	if p.rate > 0 {
-		credit = time.Duration(p.allowance / p.rate * float64(time.Second))
-		p.allowance -= float64(n - 1)
+		p.next = p.next.Add(-p.span(n))
 	}
-	return credit, true
 }
 
-// giveBack returns permissions that were taken and not used.
-func (p *pacer) giveBack(n int) { p.allowance += float64(n) }
-
-// wait is how long to sleep until take may succeed again.
-func (p *pacer) wait() time.Duration {
-	missing := time.Duration((1 - p.allowance) / p.rate * float64(time.Second))
-	return max(missing, paceTick)
+// wait is how long to sleep until more may be planned.
+func (p *pacer) wait(now time.Time) time.Duration {
+	return max(p.next.Sub(now)-activities.MostAhead, paceTick)
 }
 
-func (p *pacer) accrue(now time.Time) {
-	if p.last.IsZero() {
-		p.last = now
-	}
-	// One whole permission on top, or a slow lane would lose what it saved up between two looks.
-	limit := 1 + p.rate*maxBurst.Seconds()
-	p.allowance = min(p.allowance+p.rate*now.Sub(p.last).Seconds(), limit)
-	p.last = now
+func (p *pacer) span(n int) time.Duration {
+	return time.Duration(float64(n) / p.rate * float64(time.Second))
 }

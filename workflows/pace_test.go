@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/xencrm/xencrm/activities"
 )
 
 func TestSplitCoversTheAudienceExactly(t *testing.T) {
@@ -26,32 +28,85 @@ func TestSplitCoversTheAudienceExactly(t *testing.T) {
 	})
 }
 
-// TestPacerHoldsItsRate asks at random moments and counts the permissions of any ten seconds.
+// TestPacerHoldsItsRate asks at random moments, as far apart as late timers make them, and counts what falls
+// into any ten seconds.
 func TestPacerHoldsItsRate(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		const window, tolerance = 10 * time.Second, 0.05
+		const window, tolerance, whole = 10 * time.Second, 0.05, 30 * time.Second
 		rate := rapid.Float64Range(0.5, 2000).Draw(t, "rate")
-		now := time.Unix(0, 0)
+		begin := time.Unix(0, 0)
 		p := pacer{}
-		p.setRate(rate, now)
-		var granted []time.Time
-		end := now.Add(30 * time.Second)
-		for now.Before(end) {
-			for p.take(now) {
-				granted = append(granted, now)
+		p.setRate(rate, begin)
+		var sent []time.Time
+		for now := begin; now.Before(begin.Add(whole)); {
+			for due, ok := p.plan(1, now); ok; due, ok = p.plan(1, now) {
+				if due.Before(now) {
+					due = now
+				}
+				require.LessOrEqual(t, due.Sub(now), activities.MostAhead)
+				sent = append(sent, due)
 			}
-			step := rapid.Int64Range(int64(time.Millisecond), int64(400*time.Millisecond)).Draw(t, "step")
-			now = now.Add(time.Duration(step))
+			require.GreaterOrEqual(t, p.wait(now), paceTick)
+			late := time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "late"))
+			now = now.Add(p.wait(now) + late)
 		}
 		first := 0
-		for i, at := range granted {
-			for at.Sub(granted[first]) > window {
+		for i, at := range sent {
+			for at.Sub(sent[first]) > window {
 				first++
 			}
-			// The one at the border, and the one that may be saved up.
+			// The one at the border, and the one that the lane begins with.
 			require.LessOrEqual(t, float64(i-first+1), rate*window.Seconds()*(1+tolerance)+2)
 		}
-		require.GreaterOrEqual(t, float64(len(granted)), rate*30*(1-tolerance)-1)
+		require.GreaterOrEqual(t, float64(len(sent)), rate*whole.Seconds()*(1-tolerance)-1)
+	})
+}
+
+func TestPacer(t *testing.T) {
+	t.Parallel()
+	begin := time.Unix(1000, 0)
+
+	t.Run("WithoutARateNothingWaits", func(t *testing.T) {
+		t.Parallel()
+		p := pacer{}
+		p.setRate(0, begin)
+		due, ok := p.plan(1, begin)
+		require.True(t, ok)
+		require.True(t, due.IsZero())
+	})
+
+	t.Run("ADelayIsCaughtUpForHalfASecondAndNoMore", func(t *testing.T) {
+		t.Parallel()
+		p := pacer{}
+		p.setRate(10, begin)
+		late := begin.Add(time.Hour)
+		at := 0
+		for due, ok := p.plan(1, late); ok && !due.After(late); due, ok = p.plan(1, late) {
+			at++
+		}
+		require.Equal(t, 6, at, "five of half a second, and the one that is due now")
+	})
+
+	t.Run("ANewRateCountsFromWhatWasPlanned", func(t *testing.T) {
+		t.Parallel()
+		p := pacer{}
+		p.setRate(10, begin)
+		first, _ := p.plan(1, begin)
+		p.setRate(1, begin)
+		second, _ := p.plan(1, begin)
+		require.Equal(t, 100*time.Millisecond, second.Sub(first), "the first one's gap stands")
+		third, _ := p.plan(1, begin)
+		require.Equal(t, time.Second, third.Sub(second))
+	})
+
+	t.Run("TurnsThatWereGivenBackAreTakenAgain", func(t *testing.T) {
+		t.Parallel()
+		p := pacer{}
+		p.setRate(10, begin)
+		due, _ := p.plan(10, begin)
+		p.giveBack(10)
+		again, _ := p.plan(1, begin)
+		require.Equal(t, due, again)
 	})
 }

@@ -65,23 +65,24 @@ func (l *lane) fillPages(ctx workflow.Context, sel workflow.Selector) {
 		return
 	}
 	for l.inFlight < laneWindow && l.isDue(ctx) {
-		if !l.pace.take(workflow.Now(ctx)) {
+		due, ok := l.pace.plan(1, workflow.Now(ctx))
+		if !ok {
 			l.setTimer(ctx, sel)
 			return
 		}
 		seq := l.pages.waiting[0].seq
 		l.pages.waiting = l.pages.waiting[1:]
-		l.start(sel, seq)
+		l.start(sel, seq, due)
 	}
 	for l.mayPage() {
 		r := l.peekPage()
-		credit, ok := l.pace.takeMany(r.Last-r.First+1, workflow.Now(ctx))
+		due, ok := l.pace.plan(r.Last-r.First+1, workflow.Now(ctx))
 		if !ok {
 			l.setTimer(ctx, sel)
 			break
 		}
 		l.advancePage(r)
-		l.startPage(sel, r, credit)
+		l.startPage(sel, r, due)
 	}
 	l.wakeForRetry(ctx, sel)
 	l.outOfRange = l.pages.inFlight == 0 && len(l.pages.waiting) == 0 && l.peekPage().empty()
@@ -121,10 +122,10 @@ func (l *lane) advancePage(r Range) {
 	}
 }
 
-func (l *lane) startPage(sel workflow.Selector, r Range, credit time.Duration) {
+func (l *lane) startPage(sel workflow.Selector, r Range, due time.Time) {
 	ctx := workflow.WithActivityOptions(l.pages.ctx, pageOptions(l.pages.ctx, r))
 	f := workflow.ExecuteActivity(ctx, act.SendPage, activities.PageInput{
-		CampaignID: l.in.CampaignID, First: r.First, Last: r.Last, Rate: l.pace.rate, Credit: credit,
+		CampaignID: l.in.CampaignID, First: r.First, Last: r.Last, Rate: l.pace.rate, Due: due,
 	})
 	l.inFlight++
 	l.pages.inFlight++

@@ -18,9 +18,11 @@ import (
 // world stands for the database and the vendor behind the activities: it keeps the state of every
 // message, so that a test can ask for what a campaign must leave behind.
 type world struct {
-	mu       sync.Mutex
-	states   map[int]campaign.MessageState
-	sends    map[int]int
+	mu     sync.Mutex
+	states map[int]campaign.MessageState
+	sends  map[int]int
+	// due is when the sends were to be made.
+	due      []time.Time
 	status   campaign.Status
 	rates    []float64
 	failed   string
@@ -47,6 +49,17 @@ func newWorld(audience int) *world {
 	return w
 }
 
+// dueWithin counts the sends that were to be made in a time.
+func (w *world) dueWithin(from, to time.Time) int {
+	n := 0
+	for _, at := range w.due {
+		if !at.Before(from) && at.Before(to) {
+			n++
+		}
+	}
+	return n
+}
+
 func (w *world) totals() campaign.Totals {
 	var t campaign.Totals
 	for _, s := range w.states {
@@ -64,6 +77,7 @@ func (w *world) send(_ context.Context, in activities.SendInput) (activities.Sen
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sends[in.Seq]++
+	w.due = append(w.due, in.Due)
 	if s := w.states[in.Seq]; s.Status != campaign.MessagePending {
 		return activities.SendResult{Status: s.Status}, nil
 	}

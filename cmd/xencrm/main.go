@@ -27,6 +27,7 @@ type cli struct {
 	Migrate    migrateCmd    `cmd:"" help:"Bring the databases and Temporal's search attributes up to date."`
 	Demo       demoCmd       `cmd:"" help:"Run everything on this machine and launch a campaign."`
 	Check      checkCmd      `cmd:"" help:"Prove from the outside, read-only, that every recipient is accounted for."`
+	Keys       keysCmd       `cmd:"" help:"Make, list and revoke API keys."`
 	Health     healthCmd     `cmd:"" help:"Exit 0 if a server of ours answers that it is well."`
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/xencrm/xencrm/internal/campaign"
 )
 
-// Entries gives up to f.Limit rows of a campaign's ledger after number f.After.
-func (s *Store) Entries(ctx context.Context, f campaign.EntryFilter) ([]campaign.Entry, error) {
+// LedgerEntries gives up to f.Limit rows of a campaign's ledger after number f.After.
+func (s *Store) LedgerEntries(ctx context.Context, f campaign.EntryFilter) ([]campaign.Entry, error) {
 	statuses := make([]string, len(f.Statuses))
 	for i, st := range f.Statuses {
 		statuses[i] = string(st)

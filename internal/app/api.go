@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/xencrm/xencrm/api"
+	"github.com/xencrm/xencrm/internal/auth"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
 	"github.com/xencrm/xencrm/internal/customer"
@@ -27,6 +28,10 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	who, err := access(cfg, on.business)
+	if err != nil {
+		return err
+	}
 	segments := campaign.NewSegments(on.business, on.business)
 	records := customer.NewRecords(on.customers, on.customers)
 	deps := api.Deps{
@@ -41,6 +46,11 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 		Ledger:    campaign.NewLedger(on.business),
 		Dashboard: on.business,
 		Receipts:  receipts.NewPublisher(publisher, time.Now),
+		Repeats:   on.business,
+		Keys:      auth.NewKeyAdmin(on.business, time.Now),
+		AuditLog:  auth.NewAuditLog(on.business),
+		Audit:     on.business,
+		Access:    who,
 		Readiness: map[string]func(context.Context) error{
 			"master_database": on.customers.Ping, "business_database": on.business.Ping, "temporal": on.engine.Ping,
 			"rabbitmq": func(context.Context) error { return publisher.Ready() },

@@ -41,9 +41,9 @@ func Worker(ctx context.Context, cfg config.Worker, log *slog.Logger) error {
 	acts := activities.New(activities.Deps{
 		UnsubscribeURL: links.Unsubscribe,
 		Audience:       store, Messages: store, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
-		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends,
+		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends, Limited: cfg.VendorRate > 0,
 	})
-	w := worker.New(temporal, acts, worker.Options{MaxSends: cfg.MaxSends})
+	w := worker.New(temporal, acts, worker.Options{MaxSends: cfg.MaxSends, VendorRate: cfg.VendorRate})
 	always := func(error) bool { return ctx.Err() == nil }
 	if err := runner.Retry(ctx, log, "Temporal", always, func(context.Context) error { return w.Start() }); err != nil {
 		return err

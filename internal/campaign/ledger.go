@@ -74,8 +74,8 @@ func (d EntryDetail) Why() string { return Why(d.MessageState, d.CampaignStatus)
 // LedgerStore reads the ledger.
 type LedgerStore interface {
 	Campaign(ctx context.Context, id uuid.UUID) (Campaign, error)
-	// Entries gives up to f.Limit entries after f.After.
-	Entries(ctx context.Context, f EntryFilter) ([]Entry, error)
+	// LedgerEntries gives up to f.Limit entries after f.After.
+	LedgerEntries(ctx context.Context, f EntryFilter) ([]Entry, error)
 	// EntryDetail finds the message by the customer's id or by its own, in one snapshot. It gives
 	// errs.NotFound when the campaign has no such message.
 	EntryDetail(ctx context.Context, campaignID, ref uuid.UUID) (EntryDetail, error)
@@ -92,7 +92,7 @@ func NewLedger(s LedgerStore) *Ledger { return &Ledger{store: s} }
 func (l *Ledger) Entries(ctx context.Context, f EntryFilter) (cursor.Page[Entry], error) {
 	limit := f.Limit
 	f.Limit++ // one more shows whether anything follows
-	found, err := l.store.Entries(ctx, f)
+	found, err := l.store.LedgerEntries(ctx, f)
 	if err != nil {
 		return cursor.Page[Entry]{}, err
 	}

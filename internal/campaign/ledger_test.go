@@ -19,7 +19,7 @@ func (l emptyLedger) Campaign(context.Context, uuid.UUID) (campaign.Campaign, er
 	return l.one, nil
 }
 
-func (l emptyLedger) Entries(context.Context, campaign.EntryFilter) ([]campaign.Entry, error) {
+func (l emptyLedger) LedgerEntries(context.Context, campaign.EntryFilter) ([]campaign.Entry, error) {
 	return nil, nil
 }
 

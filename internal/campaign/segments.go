@@ -25,6 +25,8 @@ type SegmentInput struct {
 	Description string
 	Rules       json.RawMessage
 	Principal   string
+	// IdempotencyKey, when set, makes a repeated request give the first one's segment.
+	IdempotencyKey string
 }
 
 // Segments is the service for segments and previews; every door goes through it.
@@ -44,8 +46,22 @@ func (s *Segments) Create(ctx context.Context, in SegmentInput) (Segment, error)
 	if err != nil {
 		return Segment{}, err
 	}
-	seg.ID, seg.CreatedBy = uuid.Must(uuid.NewV7()), in.Principal
-	return s.store.InsertSegment(ctx, seg)
+	seg.ID, seg.CreatedBy = segmentID(in), in.Principal
+	made, err := s.store.InsertSegment(ctx, seg)
+	if in.IdempotencyKey != "" && errs.Is(err, errs.Conflict) {
+		return s.Get(ctx, seg.ID) // an earlier execution made it and could not say so
+	}
+	return made, err
+}
+
+// segmentID is derived from the key and all that was asked for under it, so that a request that is repeated
+// because a process died finds what it made. Without a key every request makes a segment.
+func segmentID(in SegmentInput) uuid.UUID {
+	if in.IdempotencyKey == "" {
+		return uuid.Must(uuid.NewV7())
+	}
+	parts := []string{"segment", in.Principal, in.IdempotencyKey, in.Name, in.Description, string(in.Rules)}
+	return uuid.NewSHA1(communicationSpace, []byte(strings.Join(parts, "\x00")))
 }
 
 // Update replaces a segment. Campaigns that were made from it keep the rules they froze (D16).

@@ -5,6 +5,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"os"
@@ -71,10 +72,34 @@ type API struct {
 	Webhook
 	Links
 	Listen string `env:"XENCRM_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
-	Auth   string `env:"XENCRM_AUTH" default:"off" enum:"off" help:"Authentication; off listens on loopback only (${enum})."`
+	Auth   string `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; off listens on loopback only, and is refused in production (${enum})."`
+	SignIn SignIn `embed:""`
+	// AllowedOrigins are those of the browser pages that may call the API.
+	AllowedOrigins []string `env:"XENCRM_ALLOWED_ORIGINS" placeholder:"https://…" help:"Origins whose pages may call the API from a browser, with commas between them; none by default."`
+	RateLimit      float64  `env:"XENCRM_RATE_LIMIT" default:"2000" help:"Requests a second of one caller while authentication is on, 0 for no limit; twice what one machine takes in orders."`
 	// BehindProxy lets a container listen on all its interfaces although authentication is off: what
 	// publishes the port decides who reaches it.
 	BehindProxy bool `env:"XENCRM_BEHIND_PROXY" help:"Something in front decides who reaches this port (a container network, a proxy)."`
+}
+
+// SignIn says whom to believe, while authentication is on. API keys are always known.
+type SignIn struct {
+	Issuer         string   `name:"oidc-issuer" env:"XENCRM_OIDC_ISSUER" default:"https://accounts.google.com" help:"Issuer of ID tokens."`
+	ClientID       string   `name:"oidc-client-id" env:"XENCRM_OIDC_CLIENT_ID" help:"Our client id there; without one ID tokens are refused."`
+	ClientSecret   string   `name:"oidc-client-secret" env:"XENCRM_OIDC_CLIENT_SECRET" help:"Our client secret; with it browsers can sign in at /auth/login."`
+	OtherClientIDs []string `name:"oidc-other-client-ids" env:"XENCRM_OIDC_OTHER_CLIENT_IDS" help:"Further client ids whose ID tokens are taken."`
+	HostedDomains  []string `name:"oidc-domains" env:"XENCRM_OIDC_DOMAINS" help:"Google Workspace domains whose members may come in; any if empty."`
+	NextAuthSecret string   `name:"nextauth-secret" env:"NEXTAUTH_SECRET" help:"The existing frontend's secret: its users are known by its cookie."`
+	Admins         []string `env:"XENCRM_ADMINS" help:"E-mail addresses, or domains as @shop.in, of administrators."`
+	Editors        []string `env:"XENCRM_EDITORS" help:"The same of editors."`
+	Viewers        []string `env:"XENCRM_VIEWERS" help:"The same of viewers."`
+	DefaultRole    string   `env:"XENCRM_DEFAULT_ROLE" default:"" enum:",viewer,editor,admin" help:"Role of everybody else whom the issuer knows; none by default."`
+}
+
+// Keys configures the command that makes, lists and revokes API keys.
+type Keys struct {
+	Env
+	Business
 }
 
 // Worker configures the Temporal worker.
@@ -87,6 +112,7 @@ type Worker struct {
 	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
 	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
 	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"1440" help:"Sends in flight in this process; twice what one campaign has in flight, so that none waits for a slot."`
+	VendorRate    float64       `env:"VENDOR_RATE" default:"0" help:"Messages a second that the vendor takes in all; 0 for no limit. The same for every worker."`
 	PagedAbove    int           `env:"XENCRM_PAGED_ABOVE" default:"20000" help:"Campaigns that leave it open send pages above this many recipients."`
 	PageSize      int           `env:"XENCRM_PAGE_SIZE" default:"500" help:"Messages of one page, 1 to 500."`
 	DBConns       int32         `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
@@ -148,6 +174,7 @@ type Demo struct {
 	BinDir        string        `env:"XENCRM_BIN_DIR" default:".dev/bin" help:"Where the Temporal server is kept once it is built."`
 	Customers     int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
 	VendorLatency string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`
+	Auth          string        `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; on makes an admin key and prints it (${enum})."`
 	Seed          uint64        `env:"DEMO_SEED" default:"1" help:"Seed of customers, orders and the vendor's outcomes."`
 	Exit          bool          `env:"DEMO_EXIT" help:"Exit when the campaign has ended: 0 if it is COMPLETED and its books balance."`
 	Timeout       time.Duration `env:"DEMO_TIMEOUT" default:"30m" help:"Give up after this long."`
@@ -195,6 +222,15 @@ func (c API) Validate() error {
 	p.hostPort("XENCRM_LISTEN", c.Listen)
 	p.secret(c.Env, c.Webhook)
 	p.links(c.Env, c.Links)
+	for _, origin := range c.AllowedOrigins {
+		p.origin("XENCRM_ALLOWED_ORIGINS", origin)
+	}
+	if c.RateLimit < 0 || math.IsNaN(c.RateLimit) {
+		p.add("XENCRM_RATE_LIMIT=%v must be 0 (no limit) or more requests a second", c.RateLimit)
+	}
+	if c.SignIn.ClientSecret != "" && c.PublicURL == "" {
+		p.add("XENCRM_PUBLIC_URL is needed with XENCRM_OIDC_CLIENT_SECRET: the issuer sends browsers back there")
+	}
 	if c.Auth == "off" {
 		if c.Production() {
 			p.add("XENCRM_AUTH=off is refused when XENCRM_ENV=production")
@@ -210,6 +246,9 @@ func (c API) Validate() error {
 // maxPageSize bounds what a page may report as to be tried again, some 20 KB of history.
 const maxPageSize = 500
 
+// maxVendorRate is far above what one Temporal cluster dispatches; more is a typing error.
+const maxVendorRate = 1_000_000
+
 // Validate lists everything that is wrong at once, naming the variables.
 func (c Worker) Validate() error {
 	var p problems
@@ -223,6 +262,9 @@ func (c Worker) Validate() error {
 	}
 	if c.MaxSends < 1 || c.DBConns < 1 {
 		p.add("XENCRM_MAX_SENDS and XENCRM_DB_CONNS must be at least 1")
+	}
+	if c.VendorRate < 0 || c.VendorRate > maxVendorRate || math.IsNaN(c.VendorRate) {
+		p.add("VENDOR_RATE=%v must be from 0 (no limit) to %d messages a second", c.VendorRate, maxVendorRate)
 	}
 	if c.PagedAbove < 1 || c.PageSize < 1 || c.PageSize > maxPageSize {
 		p.add("XENCRM_PAGED_ABOVE must be at least 1 and XENCRM_PAGE_SIZE from 1 to %d", maxPageSize)
@@ -275,6 +317,13 @@ func (c MockVendor) Validate() error {
 	return p.err()
 }
 
+// Validate lists everything that is wrong at once, naming the variables.
+func (c Keys) Validate() error {
+	var p problems
+	p.database("CAMPAIGN_DATABASE_URL", c.BusinessURL)
+	return p.err()
+}
+
 // problems collects what is wrong.
 type problems struct{ texts []string }
 
@@ -294,6 +343,14 @@ func (p *problems) database(name, value string) {
 	u, err := url.Parse(value)
 	if value == "" || err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Path == "" || u.Path == "/" {
 		p.add("%s must be postgres://user:password@host:port/database", name)
+	}
+}
+
+// origin wants what a browser sends as Origin, to the letter.
+func (p *problems) origin(name, value string) {
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || value != u.Scheme+"://"+u.Host {
+		p.add("%s: %q must be an origin such as https://crm.shop.in, without a path", name, value)
 	}
 }
 

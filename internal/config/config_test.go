@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"math"
 	"path/filepath"
 	"testing"
 	"time"
@@ -89,8 +90,9 @@ func TestWorker(t *testing.T) {
 	require.NoError(t, good.Validate())
 	bad := good
 	bad.VendorURL, bad.VendorTimeout, bad.MaxSends, bad.PageSize = "ftp://x", time.Minute, 0, 501
+	bad.VendorRate = math.NaN()
 	err := bad.Validate()
-	for _, name := range []string{"VENDOR_URL", "VENDOR_TIMEOUT", "XENCRM_MAX_SENDS", "XENCRM_PAGE_SIZE"} {
+	for _, name := range []string{"VENDOR_URL", "VENDOR_TIMEOUT", "XENCRM_MAX_SENDS", "XENCRM_PAGE_SIZE", "VENDOR_RATE"} {
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -14,11 +14,13 @@ import (
 // client calls the public REST API, as any user's program would.
 type client struct {
 	base string
+	// key is the API key, empty while authentication is off.
+	key  string
 	http *http.Client
 }
 
-func newClient(base string) *client {
-	return &client{base: base, http: &http.Client{
+func newClient(base, key string) *client {
+	return &client{base: base, key: key, http: &http.Client{
 		Timeout:   15 * time.Second, // the slowest call, an order for a customer still queued, waits a second
 		Transport: &http.Transport{MaxIdleConnsPerHost: seedParallel},
 	}}
@@ -46,7 +48,7 @@ func (c *client) get(ctx context.Context, path string, out any) error {
 	return c.call(ctx, request{method: http.MethodGet, path: path, want: http.StatusOK}, out)
 }
 
-// call makes a request. A 503 or a lost connection is repeated under the same key until ctx ends: that is
+// call makes a request. A 503, a 429 or a lost connection is repeated under the same key until ctx ends: that is
 // what the key is for.
 func (c *client) call(ctx context.Context, r request, out any) error {
 	raw, err := json.Marshal(r.body)
@@ -61,7 +63,7 @@ func (c *client) call(ctx context.Context, r request, out any) error {
 				return nil
 			}
 			return json.Unmarshal(answer, out)
-		case err == nil && status != http.StatusServiceUnavailable:
+		case err == nil && status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests:
 			return fmt.Errorf("%s %s: status %d, want %d: %s", r.method, r.path, status, r.want, answer)
 		}
 		select {
@@ -83,6 +85,9 @@ func (c *client) once(ctx context.Context, r request, raw []byte) (int, []byte, 
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
 	if r.key != "" {
 		req.Header.Set("Idempotency-Key", r.key)

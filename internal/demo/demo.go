@@ -39,7 +39,7 @@ func (d *Demo) Run(ctx context.Context) error {
 		return err
 	}
 	defer system.Down()
-	d.system, d.api = system, newClient(system.API)
+	d.system, d.api = system, newClient(system.API, system.Key)
 	if err := d.campaign(limit); err != nil {
 		return err
 	}

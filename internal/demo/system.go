@@ -1,11 +1,14 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/xencrm/xencrm/internal/config"
@@ -16,7 +19,9 @@ import (
 type System struct {
 	// API and Vendor are base URLs.
 	API, Vendor string
-	Stack       *devstack.Stack
+	// Key is an admin's API key, empty while authentication is off.
+	Key   string
+	Stack *devstack.Stack
 
 	cfg    config.Demo
 	say    func(string)
@@ -101,9 +106,38 @@ func (s *System) prepare() error {
 	if s.secret, err = loadSecret(filepath.Join(s.cfg.Dir, "webhook-secret")); err != nil {
 		return err
 	}
-	return s.Stack.WriteEnv(filepath.Join(s.cfg.Dir, "env"), map[string]string{
-		"XENCRM_URL": s.API, "VENDOR_URL": s.Vendor, "XENCRM_WEBHOOK_SECRET": s.secret,
-	})
+	return nil
+}
+
+// writeEnv tells other programs where everything is.
+func (s *System) writeEnv() error {
+	env := map[string]string{"XENCRM_URL": s.API, "VENDOR_URL": s.Vendor, "XENCRM_WEBHOOK_SECRET": s.secret}
+	if s.Key != "" {
+		env["XENCRM_API_KEY"] = s.Key
+	}
+	return s.Stack.WriteEnv(filepath.Join(s.cfg.Dir, "env"), env)
+}
+
+// makeKey makes an admin's key, a new one for each run: the database keeps its hash only, and may be another
+// one than that of the last run.
+func (s *System) makeKey(ctx context.Context, env map[string]string) error {
+	if s.cfg.Auth != "on" {
+		return nil
+	}
+	const life = "24h" // a demo that stays up longer makes another
+	args := []string{"keys", "create", "--name", "demo", "--role", "admin", "--expires", life}
+	cmd := exec.CommandContext(ctx, s.roles.Binary, args...) //nolint:gosec // our own binary
+	cmd.Env = os.Environ()
+	for k, v := range env {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("make an API key: %w", err)
+	}
+	s.Key = strings.TrimSpace(string(out))
+	s.say("admin API key, for " + life + ": " + s.Key)
+	return nil
 }
 
 func (s *System) startRoles(ctx context.Context) error {
@@ -112,13 +146,19 @@ func (s *System) startRoles(ctx context.Context) error {
 	if err := s.roles.Once(ctx, migrate); err != nil {
 		return fmt.Errorf("migrate: %w (see %s)", err, filepath.Join(s.roles.Logs, "migrate.log"))
 	}
+	if err := s.makeKey(ctx, env); err != nil {
+		return err
+	}
+	if err := s.writeEnv(); err != nil {
+		return err
+	}
 	var roleCtx context.Context
 	// The roles outlive the time limit of the start; Down ends them.
 	roleCtx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, name := range []string{"mock-vendor", "api", "consumer", "relay", "worker"} {
 		s.roles.Start(roleCtx, Role{Name: name, Args: []string{name}, Env: env})
 	}
-	if err := newClient(s.API).get(ctx, "/readyz", nil); err != nil {
+	if err := newClient(s.API, "").get(ctx, "/readyz", nil); err != nil {
 		return fmt.Errorf("the API does not become ready (see %s): %w", s.roles.Logs, err)
 	}
 	s.say("api, worker, consumer, relay and mock-vendor are up (logs in " + s.roles.Logs + ")")
@@ -133,7 +173,7 @@ func (s *System) environment() map[string]string {
 		"VENDOR_URL": s.Vendor, "XENCRM_LISTEN": hostOf(s.API), "VENDOR_LISTEN": hostOf(s.Vendor),
 		"XENCRM_WEBHOOK_SECRET": s.secret, "VENDOR_RECEIPT_URL": s.API + "/receipts", "XENCRM_PUBLIC_URL": s.API,
 		"VENDOR_LEDGER": filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
-		"VENDOR_SEED":   strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": "off", "XENCRM_ENV": "development",
+		"VENDOR_SEED":   strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": cmp.Or(s.cfg.Auth, "off"), "XENCRM_ENV": "development",
 	}
 	if l := s.cfg.VendorLatency; l != "" {
 		if l == "0" {

@@ -53,11 +53,25 @@ func (e *Engine) Start(ctx context.Context, c campaign.Campaign) error {
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    attrs,
 		StaticSummary:            c.Name,
+		Priority:                 priority(c),
 	}, workflows.CampaignWorkflowName, in)
 	if _, started := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); started {
 		return nil
 	}
 	return translate(err)
+}
+
+// priority is what the campaign's lanes and activities inherit. It counts where work queues up, which it does
+// under a vendor's rate: a message that somebody waits for goes before those that nobody does, and campaigns
+// of one sort take turns.
+func priority(c campaign.Campaign) temporal.Priority {
+	// Of 1 to 5; the middle is what everything without a priority has.
+	const soon, normal = 2, 3
+	p := temporal.Priority{PriorityKey: normal, FairnessKey: c.ID.String()}
+	if c.Type == campaign.Transactional {
+		p.PriorityKey = soon
+	}
+	return p
 }
 
 // Pause stops new sends. Repeating it changes nothing.

@@ -53,6 +53,22 @@ func TestEngine(t *testing.T) {
 		require.Equal(t, first.GetWorkflowExecutionInfo().GetExecution().GetRunId(), again.GetWorkflowExecutionInfo().GetExecution().GetRunId())
 	})
 
+	t.Run("WhatSomebodyWaitsForGoesFirstAndCampaignsTakeTurns", func(t *testing.T) {
+		t.Parallel()
+		keys := map[campaign.Type]int32{}
+		for _, kind := range []campaign.Type{campaign.Promotional, campaign.Transactional} {
+			made := newCampaign()
+			made.Type = kind
+			require.NoError(t, eng.Start(t.Context(), made))
+			got, err := c.DescribeWorkflowExecution(t.Context(), workflows.CampaignWorkflowID(made.ID, 0), "")
+			require.NoError(t, err)
+			priority := got.GetWorkflowExecutionInfo().GetPriority()
+			keys[kind] = priority.GetPriorityKey()
+			require.Equal(t, made.ID.String(), priority.GetFairnessKey())
+		}
+		require.Less(t, keys[campaign.Transactional], keys[campaign.Promotional], "a lower key goes first")
+	})
+
 	t.Run("ACampaignWithoutWorkflowNeedsNoTelling", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, eng.Notify(t.Context(), uuid.New(), 0, campaign.Totals{Revision: 1}))

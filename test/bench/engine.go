@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -89,35 +90,54 @@ func (v *nullVendor) Send(context.Context, vendor.Request) (vendor.Result, error
 // engineAlone is the engine with its ledger, without a vendor or receipts: the campaign closes with every
 // message in flight.
 func (b *bench) engineAlone(ctx context.Context) (figures, error) {
+	took, err := b.runInProcess(ctx, inProcess{vendor: &nullVendor{}, workers: make([]worker.Options, 1)})
+	return figures{"per_s": float64(b.recipients) / took.Seconds()}, err
+}
+
+// inProcess is a campaign that is run by workers of this process.
+type inProcess struct {
+	vendor  vendor.Client
+	rate    float64
+	fanOut  campaign.FanOut
+	workers []worker.Options
+}
+
+// runInProcess gives how long the campaign took from the stored audience to the closed books.
+func (b *bench) runInProcess(ctx context.Context, in inProcess) (time.Duration, error) {
 	store := business.New(b.business)
 	answers := business.NewRecorder(store)
 	defer answers.Close()
-	acts := activities.New(activities.Deps{
-		Audience: store, Messages: store, Answers: answers, Books: store, Vendor: &nullVendor{}, Now: time.Now,
-		Log: slog.New(slog.DiscardHandler),
-	})
 	queue := "bench-" + uuid.NewString()
-	w := sdkworker.New(b.temporal, queue, worker.Options{}.SDK())
-	workflows.Register(w)
-	w.RegisterActivity(acts)
-	if err := w.Start(); err != nil {
-		return nil, err
+	for _, o := range in.workers {
+		acts := activities.New(activities.Deps{
+			Audience: store, Messages: store, Answers: answers, Books: store, Vendor: in.vendor, Now: time.Now,
+			Log: slog.New(slog.DiscardHandler), Limited: o.VendorRate > 0,
+		})
+		sends := sdkworker.New(b.temporal, queue, o.SDK())
+		workflows.Register(sends)
+		pages := sdkworker.New(b.temporal, workflows.PagesQueue(queue), sdkworker.Options{DisableWorkflowWorker: true})
+		for _, w := range []sdkworker.Worker{sends, pages} {
+			w.RegisterActivity(acts)
+			if err := w.Start(); err != nil {
+				return 0, err
+			}
+			defer w.Stop()
+		}
 	}
-	defer w.Stop()
-	id, err := b.insertCampaign(ctx, store)
+	id, err := b.insertCampaign(ctx, store, in)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	if err := b.campaignWorkflow(ctx, id, queue, time.Millisecond); err != nil {
-		return nil, err
+	input := workflows.CampaignInput{CampaignID: id, ReceiptDeadline: time.Millisecond, Rate: in.rate}
+	if err := b.campaignWorkflow(ctx, input, queue); err != nil {
+		return 0, err
 	}
-	took, err := b.await(ctx, id.String(), "finished_at - audience_resolved_at", b.recipients)
-	return figures{"per_s": float64(b.recipients) / took.Seconds()}, err
+	return b.await(ctx, id.String(), "finished_at - audience_resolved_at", b.recipients)
 }
 
 // insertCampaign stores a campaign that the product's own workers do not take: its workflow runs already
 // when they look for forgotten ones.
-func (b *bench) insertCampaign(ctx context.Context, store *business.Store) (uuid.UUID, error) {
+func (b *bench) insertCampaign(ctx context.Context, store *business.Store, in inProcess) (uuid.UUID, error) {
 	rules, err := json.Marshal([]any{map[string]any{"id": "g", "operator": "AND", "rules": []any{rule("total_orders", ">=", ordersEach)}}})
 	if err != nil {
 		return uuid.Nil, err
@@ -129,7 +149,7 @@ func (b *bench) insertCampaign(ctx context.Context, store *business.Store) (uuid
 	c, _, err := store.InsertCampaign(ctx, campaign.Campaign{
 		ID: uuid.New(), SegmentID: seg.ID, SegmentName: seg.Name, Rules: seg.Rules, Name: "bench",
 		MessageTemplate: "Hi {{ name }}, you have spent {{ total_spend }} with us", Type: campaign.Promotional,
-		Status: campaign.Active, FanOut: campaign.PerCustomer, MaxAttempts: 3, SendDeadline: time.Hour,
+		Status: campaign.Active, FanOut: cmp.Or(in.fanOut, campaign.PerCustomer), Rate: in.rate, MaxAttempts: 3, SendDeadline: time.Hour,
 		ReceiptDeadline: time.Millisecond, CreatedBy: "bench",
 	}, []byte("bench"))
 	return c.ID, err

@@ -12,6 +12,30 @@ import (
 	"github.com/shopspring/decimal"
 )
 
+type ApiKey struct {
+	KeyID      string
+	SecretHash []byte
+	Name       string
+	Role       string
+	Scopes     []string
+	CreatedBy  string
+	CreatedAt  time.Time
+	ExpiresAt  *time.Time
+	LastUsedAt *time.Time
+	RevokedAt  *time.Time
+	RevokedBy  *string
+}
+
+type AuditLog struct {
+	EntryID   int64
+	At        time.Time
+	Principal string
+	Operation string
+	Target    string
+	RequestID string
+	Status    *int16
+}
+
 type Campaign struct {
 	CampaignID          uuid.UUID
 	SegmentID           uuid.UUID
@@ -119,6 +143,26 @@ type ErasedAddress struct {
 	CreatedAt     time.Time
 }
 
+type IdempotencyKey struct {
+	Owner        string
+	Key          string
+	Fingerprint  []byte
+	RunningUntil time.Time
+	Status       *int16
+	Header       json.RawMessage
+	Body         []byte
+	CreatedAt    time.Time
+}
+
+type LoginAttempt struct {
+	TicketHash []byte
+	State      string
+	Nonce      string
+	Verifier   string
+	ReturnTo   string
+	ExpiresAt  time.Time
+}
+
 type Quarantine struct {
 	QuarantineID uuid.UUID
 	Queue        string
@@ -150,6 +194,17 @@ type SendAttempt struct {
 	Code            *string
 	LatencyMs       int32
 	AttemptedAt     time.Time
+}
+
+type Session struct {
+	TicketHash  []byte
+	Issuer      string
+	Subject     string
+	Email       string
+	Name        string
+	EmailProven bool
+	SeenAt      time.Time
+	EndsAt      time.Time
 }
 
 type Suppression struct {

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/vendor"
+	"github.com/xencrm/xencrm/worker"
+)
+
+const (
+	// rateFor is how long a campaign at a rate takes, and rateWindow the time over which the rate has to hold.
+	rateFor    = 40 * time.Second
+	rateWindow = 10 * time.Second
+)
+
+// watch is a vendor that takes every message at once and notes when.
+type watch struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+func (v *watch) Send(context.Context, vendor.Request) (vendor.Result, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.at = append(v.at, time.Now())
+	return vendor.Result{VendorRef: fmt.Sprint("watch-", len(v.at)), Answer: 1}, nil
+}
+
+// off gives how far the worst rateWindow is from the rate, up and down, as parts of it. Windows begin with
+// each message, of those so long after the first; one that does not end before the last message says nothing.
+func (v *watch) off(rate float64, skip time.Duration) (above, below float64) {
+	end := 0
+	for i, from := range v.at {
+		if from.Sub(v.at[0]) < skip {
+			continue
+		}
+		to := from.Add(rateWindow)
+		if to.After(v.at[len(v.at)-1]) {
+			break
+		}
+		for end < len(v.at) && v.at[end].Before(to) {
+			end++
+		}
+		part := float64(end-i)/(rate*rateWindow.Seconds()) - 1
+		above, below = max(above, part), max(below, -part)
+	}
+	return above, below
+}
+
+// vendorRate, campaignRate and pagedRate hold a rate against what the vendor sees of two workers.
+func (b *bench) vendorRate(ctx context.Context) (figures, error) {
+	rate := b.heldRate()
+	return b.held(ctx, rate, inProcess{workers: []worker.Options{{VendorRate: rate}, {VendorRate: rate}}})
+}
+
+func (b *bench) campaignRate(ctx context.Context) (figures, error) {
+	rate := b.heldRate()
+	return b.held(ctx, rate, inProcess{rate: rate, workers: make([]worker.Options, 2)})
+}
+
+func (b *bench) pagedRate(ctx context.Context) (figures, error) {
+	rate := b.heldRate()
+	return b.held(ctx, rate, inProcess{rate: rate, fanOut: campaign.Paged, workers: make([]worker.Options, 2)})
+}
+
+func (b *bench) heldRate() float64 { return math.Floor(float64(b.recipients) / rateFor.Seconds()) }
+
+func (b *bench) held(ctx context.Context, rate float64, in inProcess) (figures, error) {
+	v := &watch{}
+	in.vendor = v
+	if _, err := b.runInProcess(ctx, in); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(v.at, time.Time.Compare)
+	above, below := v.off(rate, 0)
+	settled, _ := v.off(rate, time.Second)
+	took := v.at[len(v.at)-1].Sub(v.at[0])
+	return figures{
+		"rate": rate, "per_s": float64(len(v.at)) / took.Seconds(), "most_above": above, "most_below": below,
+		"most_above_after_a_second": settled,
+	}, nil
+}
