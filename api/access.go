@@ -34,6 +34,9 @@ func accessOf(operation string) (auth.Permission, bool) {
 		"createSegment":  auth.WriteSegments, "updateSegment": auth.WriteSegments, "deleteSegment": auth.WriteSegments,
 
 		"listCampaigns": auth.ReadCampaigns, "getCampaign": auth.ReadCampaigns, "getProgress": auth.ReadCampaigns,
+		"followCampaign": auth.ReadCampaigns,
+		// They name the people that a campaign writes to.
+		"listMessages": auth.ReadCustomers, "getMessage": auth.ReadCustomers, "exportMessages": auth.ReadCustomers,
 		// It launches unless it is told to make a draft, so it asks for more than a draft needs.
 		"createCampaign": auth.ControlCampaigns, "launchCampaign": auth.ControlCampaigns,
 		"pauseCampaign": auth.ControlCampaigns, "resumeCampaign": auth.ControlCampaigns, "cancelCampaign": auth.ControlCampaigns,

@@ -102,6 +102,12 @@ type Controls interface {
 	Progress(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 }
 
+// Ledger shows what became of a campaign's recipients.
+type Ledger interface {
+	Entries(ctx context.Context, f campaign.EntryFilter) (cursor.Page[campaign.Entry], error)
+	Find(ctx context.Context, campaignID, ref uuid.UUID) (campaign.EntryDetail, error)
+}
+
 // Keys makes, lists and revokes API keys.
 type Keys interface {
 	Create(ctx context.Context, by string, in auth.KeyInput) (auth.Key, auth.KeyInfo, error)
@@ -129,6 +135,7 @@ type Deps struct {
 	Suppressions Suppressions
 	Segments     Segments
 	Campaigns    Campaigns
+	Ledger       Ledger
 	Dashboard    campaign.Dashboard
 	Receipts     ReceiptPublisher
 	Keys         Keys
@@ -156,6 +163,7 @@ func (d Deps) Validate() error {
 		"Customers": d.Customers == nil, "Records": d.Records == nil, "Imports": d.Imports == nil, "Orders": d.Orders == nil,
 		"Suppressions": d.Suppressions == nil,
 		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
+		"Ledger":  d.Ledger == nil,
 		"Repeats": d.Repeats == nil,
 		"Keys":    d.Keys == nil, "AuditLog": d.AuditLog == nil, "Audit": d.Audit == nil,
 		"Access.Sessions": d.Access.Login != nil && d.Access.Sessions == nil,

@@ -144,9 +144,9 @@ func (amount) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: hum
 type instant struct{ time.Time }
 
 // MarshalJSON writes the time.
-func (t instant) MarshalJSON() ([]byte, error) {
-	return []byte(`"` + t.UTC().Format("2006-01-02T15:04:05.000Z") + `"`), nil
-}
+func (t instant) MarshalJSON() ([]byte, error) { return []byte(`"` + t.text() + `"`), nil }
+
+func (t instant) text() string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // Schema documents it.
 func (instant) Schema(huma.Registry) *huma.Schema {

@@ -208,6 +208,19 @@ func (f *fakeCampaigns) RetryFailed(ctx context.Context, id uuid.UUID) (campaign
 	return f.retryFailed(ctx, id)
 }
 
+type fakeLedger struct {
+	entries func(ctx context.Context, f campaign.EntryFilter) (cursor.Page[campaign.Entry], error)
+	find    func(ctx context.Context, campaignID, ref uuid.UUID) (campaign.EntryDetail, error)
+}
+
+func (f *fakeLedger) Entries(ctx context.Context, q campaign.EntryFilter) (cursor.Page[campaign.Entry], error) {
+	return f.entries(ctx, q)
+}
+
+func (f *fakeLedger) Find(ctx context.Context, campaignID, ref uuid.UUID) (campaign.EntryDetail, error) {
+	return f.find(ctx, campaignID, ref)
+}
+
 type fakeDashboard struct {
 	rows func(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.DashboardRow], error)
 }

@@ -69,6 +69,7 @@ func always(b *bundle) {
 	alwaysRecords(b)
 	alwaysImports(b)
 	alwaysSuppressions(b)
+	alwaysLedger(b)
 	b.segments.create = func(context.Context, campaign.SegmentInput) (campaign.Segment, error) { return aSegment(), nil }
 	b.segments.update = func(context.Context, uuid.UUID, campaign.SegmentInput) (campaign.Segment, error) {
 		return aSegment(), nil
@@ -161,6 +162,8 @@ func TestGoldenSuccess(t *testing.T) {
 		{"campaigns_cancel", http.MethodPost, campaignPath + "/cancel", ""},
 		{"campaigns_rate", http.MethodPost, campaignPath + "/rate", `{"rate":12.5}`},
 		{"campaigns_retry_failed", http.MethodPost, campaignPath + "/retry-failed", ""},
+		{"messages_list", http.MethodGet, campaignPath + "/messages?limit=2&status=FAILED,PENDING", ""},
+		{"messages_get", http.MethodGet, campaignPath + "/messages/" + customerID.String(), ""},
 		{"campaignstats", http.MethodGet, "/api/campaignstats", ""},
 		{"dashapi", http.MethodGet, "/api/dashapi", ""},
 	}

@@ -43,8 +43,12 @@ func nameRequest(c *gin.Context) {
 		id = uuid.NewString()
 	}
 	c.Header(headerRequestID, id)
-	ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), handlerTimeout)
-	defer cancel()
+	ctx := context.WithValue(c.Request.Context(), requestIDKey{}, id)
+	if !streaming(c.FullPath()) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, handlerTimeout)
+		defer cancel()
+	}
 	c.Request = c.Request.WithContext(ctx)
 	c.Next()
 }

@@ -76,6 +76,7 @@ func (r *routes) table(d Deps) {
 	r.people(d)
 	r.drafts(d)
 	r.files(d)
+	r.ledger(d)
 
 	s := segments{d.Segments}
 	add(r, get("/api/segments", "listSegments"), s.list)
@@ -126,6 +127,22 @@ func (r *routes) files(d Deps) {
 	add(r, get("/api/imports/{id}", "getImport"), i.get)
 	add(r, get("/api/imports/{id}/errors", "listImportErrors"), i.errors)
 	add(r, get("/api/customers/export", "exportCustomers"), exports{d.Records, r}.customers)
+}
+
+// ledger are the routes that show what became of a campaign's recipients.
+func (r *routes) ledger(d Deps) {
+	m := messages{d.Ledger}
+	add(r, get("/api/campaigns/{id}/messages", "listMessages"), m.list)
+	add(r, get("/api/campaigns/{id}/messages/{ref}", "getMessage"), m.get)
+
+	const file, live = "/api/campaigns/{id}/messages.csv", "/api/campaigns/{id}/events"
+	add(r, get(file, "exportMessages"), export{d.Ledger, r.log}.get)
+	r.describeStream(file, "text/csv", "All messages, in the columns of the list's members. "+
+		"A file that is cut off is not whole.", &huma.Schema{Type: huma.TypeString})
+	add(r, get(live, "followCampaign"), events{newWatches(d.Campaigns.Get, r.log)}.get)
+	r.describeStream(live, "text/event-stream", "Server-sent events: `progress` when status or books have changed, once a second "+
+		"at most, with the books' revision as its id; at last `end`, after which a client should close. "+
+		"The schema is that of an event's data.", r.schemaOf(reflect.TypeFor[eventView]()))
 }
 
 // people are the routes of those who are written to, and of those who are not.

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"context"
+	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -17,9 +20,15 @@ const (
 
 // NewServer makes the server that an API handler must stand behind. The caller starts and stops it.
 func NewServer(addr string, handler http.Handler) *http.Server {
-	return &http.Server{
+	// Streams end when the server begins to stop: it would wait for them until its patience ends.
+	stop := make(chan struct{})
+	base := context.WithValue(context.Background(), stoppingKey{}, stop)
+	server := &http.Server{
 		Addr: addr, Handler: handler,
 		ReadHeaderTimeout: ReadHeaderTimeout, ReadTimeout: ReadTimeout,
 		WriteTimeout: WriteTimeout, IdleTimeout: IdleTimeout, MaxHeaderBytes: MaxHeaderBytes,
+		BaseContext: func(net.Listener) context.Context { return base },
 	}
+	server.RegisterOnShutdown(sync.OnceFunc(func() { close(stop) }))
+	return server
 }

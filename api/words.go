@@ -74,6 +74,13 @@ func wordsOf(id string) words {
 			tagCampaigns, "Send again what failed for a reason that may pass", "Failed to retry campaign", conflict,
 		},
 
+		"listMessages": {tagCampaigns, "List what became of a campaign's recipients", "Failed to fetch messages", nil},
+		"getMessage": {
+			tagCampaigns, "Say why one customer did, or did not, get a campaign's message", "Failed to fetch message", nil,
+		},
+		"exportMessages": {tagCampaigns, "Download what became of a campaign's recipients, as CSV", "Failed to export messages", nil},
+		"followCampaign": {tagCampaigns, "Follow a campaign's progress as server-sent events", "Failed to follow campaign", nil},
+
 		"listKeys":     {tagAccess, "List API keys, oldest first", "Failed to fetch API keys", nil},
 		"createKey":    {tagAccess, "Make an API key, which is shown once", "Failed to make API key", nil},
 		"revokeKey":    {tagAccess, "Revoke an API key, everywhere within a second", "Failed to revoke API key", nil},

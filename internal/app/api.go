@@ -47,6 +47,7 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 			Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
 			Rehearser: on.business, ExampleLink: links.Example(), PagedAbove: cfg.PagedAbove,
 		}),
+		Ledger:    campaign.NewLedger(on.business),
 		Dashboard: on.business,
 		Receipts:  receipts.NewPublisher(publisher, time.Now),
 		Repeats:   on.business,
