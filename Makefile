@@ -85,6 +85,10 @@ fuzz: ## Every fuzz target for FUZZTIME inputs
 .PHONY: check
 check: check-format check-modules vet arch lint check-workflows check-sql fuzz ## The definition of done, with test: what CI runs first
 
+.PHONY: check-client
+check-client: ## A TypeScript client generated from the OpenAPI document compiles (gets Node for itself)
+	@bash .ci/client
+
 .PHONY: check-format
 check-format:
 	@echo "format"
