@@ -40,6 +40,7 @@ var (
 	_ campaign.Store            = (*business.Store)(nil)
 	_ campaign.SuppressionStore = (*business.Store)(nil)
 	_ campaign.SegmentStore     = (*business.Store)(nil)
+	_ campaign.LedgerStore      = (*business.Store)(nil)
 	_ campaign.AudienceReader   = (*business.Store)(nil)
 	_ campaign.Dashboard        = (*business.Store)(nil)
 )
