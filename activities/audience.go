@@ -2,14 +2,9 @@ package activities
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 
-	"github.com/google/uuid"
-
 	"github.com/xencrm/xencrm/internal/campaign"
-	"github.com/xencrm/xencrm/internal/message"
-	"github.com/xencrm/xencrm/internal/segment"
 )
 
 // ResolveAudience is harmless when repeated: the audience is stored in one transaction, and a second
@@ -20,24 +15,15 @@ func (a *Activities) ResolveAudience(ctx context.Context, in AudienceInput) (Aud
 	if err != nil {
 		return AudienceResult{}, failure(err)
 	}
-	tmpl, err := message.Parse(c.MessageTemplate)
+	request, err := c.AudienceRequest(a.links)
 	if err != nil {
-		return AudienceResult{}, failure(fmt.Errorf("stored template: %w", err))
-	}
-	rules, err := segment.Parse(c.Rules)
-	if err != nil {
-		return AudienceResult{}, failure(fmt.Errorf("stored rules: %w", err))
+		return AudienceResult{}, failure(err)
 	}
 	var rows atomic.Int64
 	stop := beat(ctx, rows.Load)
 	defer stop()
-	request := campaign.AudienceRequest{
-		CampaignID: c.ID, Rules: rules, Render: tmpl.Render, PagedAbove: a.pagedAbove,
-		OnPage: func(stored int) { rows.Store(int64(stored)) },
-	}
-	if a.links != nil {
-		request.UnsubscribeURL = func(customerID uuid.UUID) string { return a.links(c.ID, customerID) }
-	}
+	request.PagedAbove = a.pagedAbove
+	request.OnPage = func(stored int) { rows.Store(int64(stored)) }
 	got, err := a.audience.ResolveAudience(ctx, request)
 	if err != nil {
 		return AudienceResult{}, failure(err)

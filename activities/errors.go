@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/vendor"
 )
@@ -19,6 +20,8 @@ const (
 	ErrVendorUnanswered = "VendorUnanswered"
 	// ErrPaused: the campaign is paused; the message is tried again after it is resumed.
 	ErrPaused = "CampaignPaused"
+	// ErrClosed: the campaign's send window is closed; the message is tried again when it opens.
+	ErrClosed = "SendWindowClosed"
 	// ErrUnavailable: a database of ours is away.
 	ErrUnavailable = "Unavailable"
 	// ErrRefused: the state forbids it, and trying again would not help.
@@ -50,6 +53,20 @@ func failure(err error) error {
 func pausedError() error {
 	return temporal.NewApplicationErrorWithOptions("the campaign is paused", ErrPaused,
 		temporal.ApplicationErrorOptions{NextRetryDelay: jitter(pausedDelay)})
+}
+
+// isOpen reports whether the campaign may send now. Its lanes are stopped when the window closes; this is
+// for what was handed out before: an attempt after a long pause, a worker that was down.
+func isOpen(shared campaign.SendContext, now time.Time) bool {
+	open, _ := shared.Hours.At(now)
+	return open
+}
+
+// closedError asks for another attempt when the send window opens, spread over a few seconds.
+func closedError(shared campaign.SendContext, now time.Time) error {
+	_, opens := shared.Hours.At(now)
+	return temporal.NewApplicationErrorWithOptions("the send window is closed", ErrClosed,
+		temporal.ApplicationErrorOptions{NextRetryDelay: opens.Sub(now) + jitter(pausedDelay)})
 }
 
 // refusedError asks for another attempt, not before the vendor wants it.

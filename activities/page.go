@@ -45,6 +45,9 @@ func (a *Activities) SendPage(ctx context.Context, in PageInput) (PageResult, er
 	if info.Attempt > 1 && shared.Status == campaign.Paused {
 		return PageResult{}, pausedError()
 	}
+	if !isOpen(shared, a.now()) {
+		return PageResult{}, closedError(shared, a.now())
+	}
 	p := &pageRun{acts: a, in: in, shared: shared, loadedAt: a.now()}
 	p.sort(messages, info.Attempt > 1)
 	stopBeat := beatEach(ctx, PageBeat, p.started.Load)

@@ -35,12 +35,15 @@ func (a *Activities) SendMessage(ctx context.Context, in SendInput) (SendResult,
 		return SendResult{Status: m.Status, Attempts: m.Attempts}, nil
 	case shared.Status == campaign.Paused && waited:
 		return SendResult{}, pausedError()
+	case !isOpen(shared, a.now()):
+		return SendResult{}, closedError(shared, a.now())
 	case m.Suppressed:
 		return a.record(ctx, in, m, campaign.Answer{Kind: campaign.AnswerSkipped, Code: string(campaign.SkipSuppressed)})
 	}
 	answer, retry := a.post(ctx, in, shared, m)
 	if answer.Kind == "" {
-		deadline := info.ScheduledTime.Add(shared.SendDeadline)
+		// Hours in which nothing may be sent are none of the vendor's.
+		deadline := shared.Hours.After(info.ScheduledTime, shared.SendDeadline)
 		if a.now().Before(deadline) {
 			return SendResult{}, unansweredError(retry, info.Attempt)
 		}

@@ -31,6 +31,7 @@ type bench struct {
 	send     func(vendor.Request) (vendor.Result, error)
 	record   func(campaign.Answer) error
 	now      func() time.Time
+	hours    *campaign.Hours
 	acts     *activities.Activities
 }
 
@@ -70,7 +71,7 @@ func (b *bench) LoadMessages(_ context.Context, _ uuid.UUID, first, last int) (c
 			out = append(out, m)
 		}
 	}
-	return campaign.SendContext{CampaignName: "c", CampaignType: "PROMOTIONAL", Status: b.status, SendDeadline: b.deadline}, out, nil
+	return campaign.SendContext{CampaignName: "c", CampaignType: "PROMOTIONAL", Status: b.status, SendDeadline: b.deadline, Hours: b.hours}, out, nil
 }
 
 func (b *bench) PendingSeqs(context.Context, uuid.UUID, int, int) ([]int, error) { return nil, nil }

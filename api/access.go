@@ -24,7 +24,9 @@ func accessOf(operation string) (auth.Permission, bool) {
 
 		"listCustomers": auth.ReadCustomers, "getCustomer": auth.ReadCustomers, "editCustomer": auth.ChangeCustomers,
 		"deactivateCustomer": auth.ChangeCustomers, "eraseCustomer": auth.EraseCustomers,
-		"listOrders": auth.ReadCustomers, "getOrder": auth.ReadCustomers, "moveOrder": auth.ChangeCustomers,
+		"importCustomers": auth.WriteCustomers, "getImport": auth.WriteCustomers, "listImportErrors": auth.WriteCustomers,
+		"exportCustomers": auth.ReadCustomers,
+		"listOrders":      auth.ReadCustomers, "getOrder": auth.ReadCustomers, "moveOrder": auth.ChangeCustomers,
 		"listSuppressions": auth.ReadCustomers, "addSuppression": auth.ChangeCustomers, "removeSuppression": auth.ChangeCustomers,
 
 		"listSegments": auth.ReadSegments, "getSegment": auth.ReadSegments, "countAudience": auth.ReadSegments,
@@ -38,6 +40,8 @@ func accessOf(operation string) (auth.Permission, bool) {
 		// It launches unless it is told to make a draft, so it asks for more than a draft needs.
 		"createCampaign": auth.ControlCampaigns, "launchCampaign": auth.ControlCampaigns,
 		"pauseCampaign": auth.ControlCampaigns, "resumeCampaign": auth.ControlCampaigns, "cancelCampaign": auth.ControlCampaigns,
+		"dryRun":       auth.ReadCustomers, // it shows messages
+		"editCampaign": auth.WriteCampaigns, "deleteCampaign": auth.WriteCampaigns, "duplicateCampaign": auth.WriteCampaigns,
 		"setRate": auth.ControlCampaigns, "retryFailed": auth.ControlCampaigns,
 
 		"campaignStats": auth.ReadStats,
@@ -56,7 +60,7 @@ func audited(method, operation string) bool {
 	switch operation {
 	case "postCustomer", "postOrder", "postReceipts":
 		return false
-	case "countAudience": // it asks with a body, and changes nothing
+	case "countAudience", "dryRun": // they ask with a body, and change nothing
 		return false
 	}
 	return unsafeMethod(method)

@@ -72,7 +72,7 @@ func jsonFormat() huma.Format {
 // body without a type, refuses one of exactly the limit, and answers 500 to one that is cut off.
 func takeBody(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
-	if op.RequestBody == nil {
+	if op.RequestBody == nil || op.RequestBody.Content["application/json"] == nil { // nothing, or a file
 		next(ctx)
 		return
 	}

@@ -28,6 +28,7 @@ func campaignOf(said campaignBody) (campaign.CreateInput, error) {
 		Name: *said.Name, SegmentID: segmentID, MessageTemplate: *said.MessageTemplate,
 		Type: deref(said.CampaignType), Launch: said.Launch == nil || *said.Launch,
 		ScheduledAt:     bad.time("/scheduled_at", said.ScheduledAt),
+		SendWindow:      windowOf(said.SendWindow),
 		FanOut:          campaign.FanOut(deref(said.FanOut)),
 		Rate:            deref(said.Rate),
 		MaxAttempts:     bad.count("/max_attempts", said.MaxAttempts),

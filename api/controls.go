@@ -23,12 +23,13 @@ type books struct {
 
 // progressView is how far a campaign is.
 type progressView struct {
-	CampaignID   string  `json:"campaign_id" format:"uuid" doc:"The campaign's id." example:"0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
-	Phase        string  `json:"phase" doc:"What the workflow is doing, or the status of an ended campaign." example:"sending"`
-	Paused       bool    `json:"paused" doc:"Whether new sends are stopped." example:"false"`
-	Rate         float64 `json:"rate" doc:"Messages per second, 0 for no limit." example:"50"`
-	Totals       books   `json:"totals" doc:"Every recipient, accounted for."`
-	DeliveryRate string  `json:"delivery_rate" doc:"Delivered of sent in percent, an exact decimal." example:"92.31"`
+	CampaignID   string   `json:"campaign_id" format:"uuid" doc:"The campaign's id." example:"0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
+	Phase        string   `json:"phase" doc:"What the workflow is doing, or the status of an ended campaign." example:"sending"`
+	Paused       bool     `json:"paused" doc:"Whether new sends are stopped." example:"false"`
+	Rate         float64  `json:"rate" doc:"Messages per second, 0 for no limit." example:"50"`
+	WaitsUntil   *instant `json:"waits_until" nullable:"true" doc:"When the send window opens; null while it is open, and without one." example:"2025-09-15T03:30:00.000Z"`
+	Totals       books    `json:"totals" doc:"Every recipient, accounted for."`
+	DeliveryRate string   `json:"delivery_rate" doc:"Delivered of sent in percent, an exact decimal." example:"92.31"`
 }
 
 type progressReply = reply[answer[progressView]]
@@ -72,18 +73,6 @@ func (c campaigns) setRate(ctx context.Context, in *rateInput) (*progressReply, 
 	})(ctx, &campaignID{ID: in.ID})
 }
 
-func (c campaigns) launch(ctx context.Context, in *campaignID) (*reply[answer[campaignView]], error) {
-	id, err := idOf(in.ID, "Campaign")
-	if err != nil {
-		return nil, err
-	}
-	launched, err := c.service.Launch(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return ok(viewCampaign(launched)), nil
-}
-
 // retriedView is a campaign that sends its failed messages again.
 type retriedView struct {
 	Retried  int          `json:"retried" doc:"Messages that will be sent again; 0 changes nothing." example:"2"`
@@ -105,7 +94,7 @@ func (c campaigns) retryFailed(ctx context.Context, in *campaignID) (*reply[answ
 func viewProgress(id uuid.UUID, p campaign.Progress) progressView {
 	return progressView{
 		CampaignID: id.String(), Phase: p.Phase, Paused: p.Paused, Rate: p.Rate,
-		Totals: viewBooks(p.Totals), DeliveryRate: p.Totals.DeliveryRate().String(),
+		WaitsUntil: instantOf(p.WaitsUntil), Totals: viewBooks(p.Totals), DeliveryRate: p.Totals.DeliveryRate().String(),
 	}
 }
 

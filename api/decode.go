@@ -101,8 +101,10 @@ func (w *walker) value(at string, t reflect.Type, depth int) error {
 		w.add(at, "is nested more than %d deep", maxDepth)
 		return errStop
 	}
+	// null for an object that may be left out takes it away.
+	isOptional := t != nil && t.Kind() == reflect.Pointer
 	t = structural(t)
-	if want := mismatch(token, t); want != "" {
+	if want := mismatch(token, t); want != "" && (token != nil || !isOptional) {
 		w.add(at, "must be %s", want)
 		t = nil // Still read it, for what follows may be at fault too.
 	}

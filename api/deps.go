@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/xencrm/xencrm/internal/auth"
+	"github.com/xencrm/xencrm/internal/bulk"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/customer"
@@ -33,6 +35,13 @@ type Records interface {
 	Edit(ctx context.Context, id uuid.UUID, m customer.Match, raw []byte) (customer.Record, error)
 	Deactivate(ctx context.Context, id uuid.UUID) (customer.Record, error)
 	Erase(ctx context.Context, id uuid.UUID) (customer.Record, error)
+}
+
+// Imports takes files of customers in and shows how far they are.
+type Imports interface {
+	Import(ctx context.Context, source io.Reader, after func() error) (bulk.Import, error)
+	Get(ctx context.Context, id uuid.UUID) (bulk.Import, error)
+	Errors(ctx context.Context, f bulk.ErrorFilter) (cursor.Page[bulk.RowError], error)
 }
 
 // Orders shows stored orders and moves their status.
@@ -70,12 +79,23 @@ type Campaigns interface {
 	List(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error)
 	ListAfter(ctx context.Context, after cursor.Position, limit int) (cursor.Page[campaign.Campaign], error)
 	Recent(ctx context.Context, limit int) ([]campaign.Campaign, error)
+	Drafts
 	Controls
+}
+
+// Drafts tries campaigns out and changes them before their launch.
+type Drafts interface {
+	Rehearse(ctx context.Context, in campaign.CreateInput) (campaign.Rehearsal, error)
+	EditDraft(
+		ctx context.Context, id uuid.UUID, m customer.Match, change func(campaign.Campaign) (campaign.CreateInput, error),
+	) (campaign.Campaign, error)
+	DeleteDraft(ctx context.Context, id uuid.UUID) error
+	LaunchIf(ctx context.Context, id uuid.UUID, m customer.Match) (campaign.Campaign, error)
+	Duplicate(ctx context.Context, id uuid.UUID, principal string) (campaign.Campaign, error)
 }
 
 // Controls steers a campaign.
 type Controls interface {
-	Launch(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
 	Pause(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 	Resume(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 	Cancel(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
@@ -112,6 +132,7 @@ type ReceiptPublisher interface {
 type Deps struct {
 	Customers    Customers
 	Records      Records
+	Imports      Imports
 	Orders       Orders
 	Suppressions Suppressions
 	Segments     Segments
@@ -141,7 +162,7 @@ type Deps struct {
 func (d Deps) Validate() error {
 	var faults []error
 	for name, missing := range map[string]bool{
-		"Customers": d.Customers == nil, "Records": d.Records == nil, "Orders": d.Orders == nil,
+		"Customers": d.Customers == nil, "Records": d.Records == nil, "Imports": d.Imports == nil, "Orders": d.Orders == nil,
 		"Suppressions": d.Suppressions == nil,
 		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
 		"Ledger":  d.Ledger == nil,

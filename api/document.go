@@ -30,6 +30,7 @@ func (r *routes) serveDocument(engine *gin.Engine) {
 	suppressed := doc.Paths["/api/suppressions"].Post.Responses
 	suppressed["200"] = &huma.Response{Description: "It was suppressed already.", Content: suppressed["201"].Content}
 	report["503"] = &huma.Response{Description: "A dependency does not answer.", Content: report["200"].Content}
+	documentFiles(doc)
 	// Huma documents its own error type on the way; none of our answers has it.
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
 	delete(doc.Components.Schemas.Map(), "ErrorDetail")

@@ -33,6 +33,15 @@ func matchOf(header string) (customer.Match, error) {
 	return m, nil
 }
 
+// optionalMatch reads If-Match where it may be left out; nil is "not sent".
+func optionalMatch(header string) (*customer.Match, error) {
+	if strings.TrimSpace(header) == "" {
+		return nil, nil //nolint:nilnil // not sent is no fault, and not "matches nothing"
+	}
+	m, err := matchOf(header)
+	return &m, err
+}
+
 // stale makes the problem of a change that was meant for another version; any other error stays.
 func stale(err error) error {
 	if !errors.Is(err, customer.ErrStale) {

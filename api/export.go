@@ -1,107 +1,58 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"log/slog"
+	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"github.com/xencrm/xencrm/internal/campaign"
-	"github.com/xencrm/xencrm/internal/cursor"
-	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/bulk"
 )
 
-const (
-	// exportPage is how many rows are in memory at a time: some 300 KB, and one query in a few milliseconds.
-	exportPage = 1000
-	// exportQuery is how long one page's query may take. A filter that few rows satisfy reads the whole
-	// campaign: a million rows take about a second.
-	exportQuery = 20 * time.Second
-)
-
-// export is the list as a file, of any length, page by page.
-type export struct {
-	service Ledger
-	log     *slog.Logger
+// exports gives files of customers out.
+type exports struct {
+	service Records
+	routes  *routes
 }
 
-func (x export) get(ctx context.Context, in *MessageFilter) (*huma.StreamResponse, error) {
-	filter, _, err := in.filter()
+type exportQuery struct {
+	Status string `query:"status" doc:"ACTIVE or INACTIVE; any if absent." example:"ACTIVE"`
+	Q      string `query:"q" maxLength:"255" doc:"How the address or the name begins, in whatever case." example:"ash"`
+	Sort   string `query:"sort" doc:"-created (newest first), created, name or email." example:"-created"`
+}
+
+func (e exports) customers(ctx context.Context, in *exportQuery) (*huma.StreamResponse, error) {
+	filter, _, err := customerQuery{Status: in.Status, Q: in.Q, Sort: in.Sort}.filter()
 	if err != nil {
 		return nil, err
 	}
-	filter.Limit = exportPage
-	// What can be refused is refused before the first byte, with a status.
-	first, err := x.page(ctx, filter)
+	file, err := bulk.OpenExport(ctx, e.service, filter)
 	if err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(out huma.Context) {
-		if err := x.write(out, filter, first); err != nil { //nolint:contextcheck // out carries it
-			level := slog.LevelError
-			if out.Context().Err() != nil {
-				level = slog.LevelInfo // The caller went away; that is no fault.
-			}
-			x.log.Log(ctx, level, "request failed", "operation", "exportMessages", "code", errs.CodeOf(err), "error", err,
-				"request_id", requestID(ctx))
+	// A file takes as long as it takes: each write has a deadline instead of the whole.
+	ctx = context.WithoutCancel(ctx)
+	return &huma.StreamResponse{Body: func(answer huma.Context) {
+		answer.SetHeader("Content-Type", "text/csv; charset=utf-8; header=present")
+		answer.SetHeader("Content-Disposition", `attachment; filename="customers.csv"`)
+		answer.SetStatus(http.StatusOK)
+		if err := file.WriteCSV(ctx, pacedWriter{answer}); err != nil {
+			e.routes.log.WarnContext(ctx, "export cut off", "error", err, "request_id", requestID(ctx))
 			// Half a file is out; only a cut connection tells the client that it is not whole.
 			panic(http.ErrAbortHandler)
 		}
 	}}, nil
 }
 
-func (x export) page(ctx context.Context, f campaign.EntryFilter) (cursor.Page[campaign.Entry], error) {
-	ctx, cancel := context.WithTimeout(ctx, exportQuery)
-	defer cancel()
-	return x.service.Entries(ctx, f)
-}
+// pacedWriter gives each write its own time.
+type pacedWriter struct{ answer huma.Context }
 
-func (x export) write(out huma.Context, filter campaign.EntryFilter, page cursor.Page[campaign.Entry]) error {
-	s := startStream(out, map[string]string{
-		"Content-Type":        "text/csv; charset=utf-8; header=present",
-		"Content-Disposition": `attachment; filename="messages-` + filter.CampaignID.String() + `.csv"`,
-	})
-	var piece bytes.Buffer
-	table := csv.NewWriter(&piece)
-	table.UseCRLF = true // RFC 4180
-	lines := [][]string{exportHeader()}
-	for {
-		for _, e := range page.Items {
-			lines = append(lines, harmless(exportRow(e)))
-		}
-		if err := table.WriteAll(lines); err != nil {
-			return err
-		}
-		if err := s.send(piece.Bytes()); err != nil {
-			return err
-		}
-		if page.Next.IsZero() {
-			return nil
-		}
-		piece.Reset()
-		lines = lines[:0]
-		var err error
-		if filter.After, err = campaign.EntryPosition(page.Next); err != nil {
-			return err
-		}
-		if page, err = x.page(out.Context(), filter); err != nil {
-			return err
-		}
-	}
-}
-
-// harmless keeps spreadsheets from taking a cell for a formula: a customer chooses his own name. OWASP
-// lists these beginnings.
-func harmless(row []string) []string {
-	for i, cell := range row {
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-			row[i] = "'" + cell
-		}
-	}
-	return row
+// Write writes to the client.
+func (w pacedWriter) Write(p []byte) (int, error) {
+	c := humagin.Unwrap(w.answer)
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(WriteTimeout)) // see pacedReader
+	return io.Writer(c.Writer).Write(p)
 }

@@ -147,7 +147,10 @@ type fakeCampaigns struct {
 	list        func(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error)
 	listAfter   func(ctx context.Context, after cursor.Position, limit int) (cursor.Page[campaign.Campaign], error)
 	recent      func(ctx context.Context, limit int) ([]campaign.Campaign, error)
-	launch      func(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
+	rehearse    func(ctx context.Context, in campaign.CreateInput) (campaign.Rehearsal, error)
+	launch      func(ctx context.Context, id uuid.UUID, m customer.Match) (campaign.Campaign, error)
+	edit        func(ctx context.Context, id uuid.UUID, m customer.Match, change func(campaign.Campaign) (campaign.CreateInput, error)) (campaign.Campaign, error)
+	remove      func(ctx context.Context, id uuid.UUID) error
 	steer       func(ctx context.Context, verb string, id uuid.UUID) (campaign.Progress, error)
 	setRate     func(ctx context.Context, id uuid.UUID, rate float64) (campaign.Progress, error)
 	retryFailed func(ctx context.Context, id uuid.UUID) (campaign.Campaign, int, error)
@@ -175,8 +178,26 @@ func (f *fakeCampaigns) Recent(ctx context.Context, limit int) ([]campaign.Campa
 	return f.recent(ctx, limit)
 }
 
-func (f *fakeCampaigns) Launch(ctx context.Context, id uuid.UUID) (campaign.Campaign, error) {
-	return f.launch(ctx, id)
+func (f *fakeCampaigns) Rehearse(ctx context.Context, in campaign.CreateInput) (campaign.Rehearsal, error) {
+	return f.rehearse(ctx, in)
+}
+
+func (f *fakeCampaigns) LaunchIf(ctx context.Context, id uuid.UUID, m customer.Match) (campaign.Campaign, error) {
+	return f.launch(ctx, id, m)
+}
+
+func (f *fakeCampaigns) EditDraft(
+	ctx context.Context, id uuid.UUID, m customer.Match, change func(campaign.Campaign) (campaign.CreateInput, error),
+) (campaign.Campaign, error) {
+	return f.edit(ctx, id, m, change)
+}
+
+func (f *fakeCampaigns) DeleteDraft(ctx context.Context, id uuid.UUID) error {
+	return f.remove(ctx, id)
+}
+
+func (f *fakeCampaigns) Duplicate(ctx context.Context, id uuid.UUID, _ string) (campaign.Campaign, error) {
+	return f.get(ctx, id)
 }
 
 func (f *fakeCampaigns) Pause(ctx context.Context, id uuid.UUID) (campaign.Progress, error) {

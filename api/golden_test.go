@@ -68,6 +68,7 @@ func always(b *bundle) {
 		}, nil
 	}
 	alwaysRecords(b)
+	alwaysImports(b)
 	alwaysSuppressions(b)
 	alwaysLedger(b)
 	b.segments.create = func(context.Context, campaign.SegmentInput) (campaign.Segment, error) { return aSegment(), nil }
@@ -97,7 +98,7 @@ func always(b *bundle) {
 		return c, nil
 	}
 	b.campaigns.get = func(context.Context, uuid.UUID) (campaign.Campaign, error) { return aCampaign(), nil }
-	b.campaigns.launch = b.campaigns.get
+	alwaysDrafts(b)
 	b.campaigns.list = func(context.Context, campaign.PageRequest) (campaign.Page[campaign.Campaign], error) {
 		return campaign.Page[campaign.Campaign]{Items: []campaign.Campaign{aCampaign(), aDraft()}, Total: 12}, nil
 	}
@@ -138,6 +139,8 @@ func TestGoldenSuccess(t *testing.T) {
 		{"customers_get", http.MethodGet, customerPath, ""},
 		{"customers_deactivate", http.MethodPost, customerPath + "/deactivate", ""},
 		{"customers_erase", http.MethodDelete, customerPath, ""},
+		{"imports_get", http.MethodGet, "/api/imports/" + importID.String(), ""},
+		{"imports_errors", http.MethodGet, "/api/imports/" + importID.String() + "/errors?limit=2", ""},
 		{"orders_list", http.MethodGet, "/api/orders?status=COMPLETED&customer_id=" + customerID.String(), ""},
 		{"orders_get", http.MethodGet, "/api/orders/" + orderID.String(), ""},
 		{"orders_move", http.MethodPatch, "/api/orders/" + orderID.String(), `{"order_status":"REFUNDED"}`},
@@ -159,6 +162,9 @@ func TestGoldenSuccess(t *testing.T) {
 		{"segments_list_limit", http.MethodGet, "/api/segments?limit=1", ""},
 		{"campaigns_get", http.MethodGet, campaignPath, ""},
 		{"campaigns_progress", http.MethodGet, campaignPath + "/progress", ""},
+		{"campaigns_dry_run", http.MethodPost, "/api/campaigns/dry-run", draft},
+		{"campaigns_duplicate", http.MethodPost, campaignPath + "/duplicate", ""},
+		{"campaigns_delete", http.MethodDelete, campaignPath, ""},
 		{"campaigns_launch", http.MethodPost, campaignPath + "/launch", ""},
 		{"campaigns_pause", http.MethodPost, campaignPath + "/pause", ""},
 		{"campaigns_resume", http.MethodPost, campaignPath + "/resume", ""},

@@ -28,9 +28,8 @@ type keyView struct {
 
 // madeKeyView is the one answer that holds the key itself.
 type madeKeyView struct {
-	keyView
-
-	Key string `json:"key" doc:"The key itself. It is shown this once and cannot be shown again." example:"xcrm_9f8e7d6c5b4a3921_…"`
+	Info keyView `json:"info" doc:"Everything else of the key."`
+	Key  string  `json:"key" doc:"The key itself. It is shown this once and cannot be shown again." example:"xcrm_9f8e7d6c5b4a3921_…"`
 }
 
 type keyBody struct {
@@ -85,7 +84,7 @@ func (k keys) create(ctx context.Context, in *struct{ Body jsonBody[keyBody] }) 
 	if err != nil {
 		return nil, err
 	}
-	return ok(madeKeyView{keyView: viewKey(info), Key: key.Reveal()}), nil
+	return ok(madeKeyView{Info: viewKey(info), Key: key.Reveal()}), nil
 }
 
 func (k keys) revoke(ctx context.Context, in *keyID) (*reply[answer[keyView]], error) {

@@ -115,7 +115,7 @@ func (m messages) list(ctx context.Context, in *messageQuery) (*reply[slice[Mess
 	if err != nil {
 		return nil, err
 	}
-	return sliced(found, viewMessage, scope), nil
+	return sliced(found, viewLedgerEntry, scope), nil
 }
 
 func seqOf(raw string, scope []string) (int, error) {
@@ -149,12 +149,12 @@ func (m messages) get(ctx context.Context, in *messageRef) (*reply[answer[messag
 		return nil, err
 	}
 	return ok(messageDetail{
-		MessageView: viewMessage(found.Entry), Why: found.Why(), Text: found.Text,
+		MessageView: viewLedgerEntry(found.Entry), Why: found.Why(), Text: found.Text,
 		Tries: convert(found.Tries, viewTry), Receipts: convert(found.Receipts, viewStoredReceipt),
 	}), nil
 }
 
-func viewMessage(e campaign.Entry) MessageView {
+func viewLedgerEntry(e campaign.Entry) MessageView {
 	return MessageView{
 		CommunicationID: e.CommunicationID.String(), Seq: e.Seq, CustomerID: e.CustomerID.String(),
 		CustomerName: e.CustomerName, CustomerEmail: e.CustomerEmail, Status: string(e.Status), Attempts: e.Attempts,

@@ -24,9 +24,11 @@ const (
 
 // repeatable reports whether an operation takes an Idempotency-Key that is kept with its answer. The
 // doors of ingest do not: there the key is the message's own name, and the broker is all they need.
-// Nor does the door that makes API keys: its answer must not be kept.
+// Nor does the door that makes API keys, whose answer must not be kept, those that ask with a body, and the import
+// of a file, which is too long to compare and harmless to repeat.
 func repeatable(method, path string) bool {
-	return method != http.MethodGet && strings.HasPrefix(path, "/api/") && path != keysPath
+	unkept := []string{keysPath, "/api/segments/preview", "/api/campaigns/dry-run", "/api/customers/import"}
+	return method != http.MethodGet && strings.HasPrefix(path, "/api/") && !slices.Contains(unkept, path)
 }
 
 // repeatParam documents the header of an operation that names it nowhere else.

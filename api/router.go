@@ -74,6 +74,8 @@ func (r *routes) table(d Deps) {
 	add(r, post("/receipts", "postReceipts").gives(http.StatusAccepted), newReceipts(d).take)
 
 	r.people(d)
+	r.drafts(d)
+	r.files(d)
 	r.ledger(d)
 
 	s := segments{d.Segments}
@@ -90,7 +92,6 @@ func (r *routes) table(d Deps) {
 	add(r, post("/api/campaigns", "createCampaign").gives(http.StatusCreated), c.create)
 	add(r, get("/api/campaigns/{id}", "getCampaign"), c.get)
 	add(r, get("/api/campaigns/{id}/progress", "getProgress"), c.steer(d.Campaigns.Progress))
-	add(r, post("/api/campaigns/{id}/launch", "launchCampaign"), c.launch)
 	add(r, post("/api/campaigns/{id}/pause", "pauseCampaign"), c.steer(d.Campaigns.Pause))
 	add(r, post("/api/campaigns/{id}/resume", "resumeCampaign"), c.steer(d.Campaigns.Resume))
 	add(r, post("/api/campaigns/{id}/cancel", "cancelCampaign"), c.steer(d.Campaigns.Cancel))
@@ -107,6 +108,25 @@ func (r *routes) table(d Deps) {
 	f := figures{d.Campaigns, d.Dashboard}
 	add(r, get("/api/campaignstats", "campaignStats"), f.campaignStats)
 	add(r, get("/api/dashapi", "dashboard"), f.dashboardRows)
+}
+
+// drafts are the routes of campaigns before their launch.
+func (r *routes) drafts(d Deps) {
+	f := drafts{d.Campaigns}
+	add(r, post("/api/campaigns/dry-run", "dryRun"), f.dryRun)
+	add(r, patch("/api/campaigns/{id}", "editCampaign"), f.edit)
+	add(r, del("/api/campaigns/{id}", "deleteCampaign"), f.remove)
+	add(r, post("/api/campaigns/{id}/launch", "launchCampaign"), f.launch)
+	add(r, post("/api/campaigns/{id}/duplicate", "duplicateCampaign").gives(http.StatusCreated), f.duplicate)
+}
+
+// files are the routes of customers by the file.
+func (r *routes) files(d Deps) {
+	i := imports{d.Imports}
+	add(r, post("/api/customers/import", "importCustomers").gives(http.StatusAccepted), i.take)
+	add(r, get("/api/imports/{id}", "getImport"), i.get)
+	add(r, get("/api/imports/{id}/errors", "listImportErrors"), i.errors)
+	add(r, get("/api/customers/export", "exportCustomers"), exports{d.Records, r}.customers)
 }
 
 // ledger are the routes that show what became of a campaign's recipients.

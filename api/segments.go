@@ -41,11 +41,19 @@ type segmentID struct {
 }
 
 type segmentUpdate struct {
-	ID   string `path:"segmentId" format:"uuid" doc:"The segment's id." example:"0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
-	Body jsonBody[segmentBody]
+	ID string `path:"segmentId" format:"uuid" doc:"The segment's id." example:"0197e5b5-2a90-7a64-8a3c-3a5ef2c43a11"`
+	// The reference's client sends none, and must go on working.
+	IfMatch string `header:"If-Match" doc:"The ETag that was read; without it the segment is replaced whatever it says." example:"\"2\""`
+	Body    jsonBody[segmentBody]
 }
 
-func (s segments) get(ctx context.Context, in *segmentID) (*reply[answer[segmentView]], error) {
+// segmentOutput is one segment and its version.
+type segmentOutput struct {
+	ETag string `header:"ETag" doc:"The version, for If-Match." example:"\"2\""`
+	Body answer[segmentView]
+}
+
+func (s segments) get(ctx context.Context, in *segmentID) (*segmentOutput, error) {
 	id, err := idOf(in.ID, "Segment")
 	if err != nil {
 		return nil, err
@@ -54,10 +62,10 @@ func (s segments) get(ctx context.Context, in *segmentID) (*reply[answer[segment
 	if err != nil {
 		return nil, err
 	}
-	return ok(viewSegment(seg)), nil
+	return taggedSegment(seg), nil
 }
 
-func (s segments) create(ctx context.Context, in *segmentInput) (*reply[answer[segmentView]], error) {
+func (s segments) create(ctx context.Context, in *segmentInput) (*segmentOutput, error) {
 	said, err := segmentOf(in.Body, principalOf(ctx))
 	if err != nil {
 		return nil, err
@@ -67,10 +75,10 @@ func (s segments) create(ctx context.Context, in *segmentInput) (*reply[answer[s
 	if err != nil {
 		return nil, underRules(err)
 	}
-	return ok(viewSegment(seg)), nil
+	return taggedSegment(seg), nil
 }
 
-func (s segments) update(ctx context.Context, in *segmentUpdate) (*reply[answer[segmentView]], error) {
+func (s segments) update(ctx context.Context, in *segmentUpdate) (*segmentOutput, error) {
 	said, err := segmentOf(in.Body, principalOf(ctx))
 	if err != nil {
 		return nil, err
@@ -79,13 +87,18 @@ func (s segments) update(ctx context.Context, in *segmentUpdate) (*reply[answer[
 	if err != nil {
 		return nil, err
 	}
+	said.Match, err = optionalMatch(in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
 	seg, err := s.service.Update(ctx, id, said)
 	if err != nil {
-		return nil, underRules(err)
+		return nil, stale(underRules(err))
 	}
-	return ok(viewSegment(seg)), nil
+	return taggedSegment(seg), nil
 }
 
+// deletedView says that something is gone.
 type deletedView struct {
 	Success bool   `json:"success" doc:"Always true." example:"true"`
 	Message string `json:"message" doc:"That it is done." example:"Segment deleted successfully"`
@@ -125,6 +138,10 @@ func segmentOf(body jsonBody[segmentBody], principal string) (campaign.SegmentIn
 	return campaign.SegmentInput{
 		Name: name, Description: deref(said.Description), Rules: json.RawMessage(said.Rules), Principal: principal,
 	}, nil
+}
+
+func taggedSegment(s campaign.Segment) *segmentOutput {
+	return &segmentOutput{ETag: etagOf(int64(s.Version)), Body: answer[segmentView]{Success: true, Data: viewSegment(s)}}
 }
 
 func viewSegment(s campaign.Segment) segmentView {

@@ -30,8 +30,10 @@ type words struct {
 
 // wordsOf gives the words of an operation by its id.
 func wordsOf(id string) words {
-	if w, ok := peopleWords()[id]; ok {
-		return w
+	for _, more := range []map[string]words{peopleWords(), draftWords()} {
+		if w, ok := more[id]; ok {
+			return w
+		}
 	}
 	absent, conflict, away := []int{http.StatusNotFound}, []int{http.StatusConflict}, []int{http.StatusServiceUnavailable}
 	return map[string]words{
@@ -54,7 +56,7 @@ func wordsOf(id string) words {
 		"countAudience":  {tagSegments, "Count the customers that rules match", "Failed to preview audience size", nil},
 		"sampleAudience": {tagSegments, "Show some customers that rules match", "Failed to get sample customers", nil},
 		"getSegment":     {tagSegments, "Get one segment", "Failed to fetch segment", nil},
-		"updateSegment":  {tagSegments, "Replace a segment", "Failed to update segment", nil},
+		"updateSegment":  {tagSegments, "Replace a segment", "Failed to update segment", []int{http.StatusPreconditionFailed}},
 		"deleteSegment":  {tagSegments, "Delete a segment that no campaign uses", "Failed to delete segment", conflict},
 
 		"listCampaigns": {tagCampaigns, "List campaigns, newest first", "Failed to fetch campaigns", nil},
@@ -64,7 +66,6 @@ func wordsOf(id string) words {
 		},
 		"getCampaign":    {tagCampaigns, "Get one campaign with its books", "Failed to fetch campaign", nil},
 		"getProgress":    {tagCampaigns, "Get how far a campaign is", "Failed to fetch progress", nil},
-		"launchCampaign": {tagCampaigns, "Launch a draft", "Failed to launch campaign", conflict},
 		"pauseCampaign":  {tagCampaigns, "Stop new sends; those in flight finish", "Failed to pause campaign", conflict},
 		"resumeCampaign": {tagCampaigns, "Go on where pause stopped", "Failed to resume campaign", conflict},
 		"cancelCampaign": {tagCampaigns, "Send no more; book the rest as cancelled", "Failed to cancel campaign", conflict},
@@ -91,6 +92,30 @@ func wordsOf(id string) words {
 	}[id]
 }
 
+// draftWords are those of campaigns before their launch.
+func draftWords() map[string]words {
+	conflict := []int{http.StatusConflict}
+	return map[string]words{
+		"dryRun": {
+			tagCampaigns, "Say what a campaign would come to: the audience, who is skipped, some messages; stores nothing",
+			"Failed to try the campaign out",
+			[]int{http.StatusNotFound},
+		},
+		"editCampaign": {
+			tagCampaigns, "Change a draft; the segment's rules are frozen anew", "Failed to change campaign",
+			[]int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
+		},
+		"deleteCampaign": {tagCampaigns, "Delete a draft; a launched campaign stays with its books", "Failed to delete campaign", conflict},
+		"launchCampaign": {
+			tagCampaigns, "Launch a draft", "Failed to launch campaign",
+			[]int{http.StatusConflict, http.StatusPreconditionFailed},
+		},
+		"duplicateCampaign": {
+			tagCampaigns, "Make a draft that says what a campaign says", "Failed to duplicate campaign", nil,
+		},
+	}
+}
+
 // peopleWords are those of customers, orders and suppressions.
 func peopleWords() map[string]words {
 	invalid := []int{http.StatusUnprocessableEntity}
@@ -104,6 +129,18 @@ func peopleWords() map[string]words {
 		"deactivateCustomer": {tagCustomers, "Make a customer INACTIVE", "Failed to deactivate customer", nil},
 		"eraseCustomer": {
 			tagCustomers, "Erase a customer: everything personal goes, the orders and the books stay", "Failed to erase customer", nil,
+		},
+		"importCustomers": {
+			tagCustomers, "Import customers from a CSV file, by the rules of POST /customers", "Failed to import customers",
+			[]int{
+				http.StatusRequestTimeout, http.StatusConflict, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+				http.StatusTooManyRequests,
+			},
+		},
+		"getImport":        {tagCustomers, "Get how far an import is", "Failed to fetch import", nil},
+		"listImportErrors": {tagCustomers, "List what is wrong with rows of an import, in the file's order", "Failed to fetch errors", nil},
+		"exportCustomers": {
+			tagCustomers, "Export customers as the CSV file that an import reads", "Failed to export customers", nil,
 		},
 		"listOrders": {tagOrders, "List orders, the last ordered first", "Failed to fetch orders", nil},
 		"getOrder":   {tagOrders, "Get one order", "Failed to fetch order", nil},

@@ -30,6 +30,8 @@ type campaignRun struct {
 	live    int
 	inline  workflow.Channel
 	mutex   workflow.Mutex
+	// watching says that this run looks at its send window.
+	watching bool
 }
 
 func newRun(ctx workflow.Context, in CampaignInput) *campaignRun {
@@ -88,7 +90,10 @@ func (c *campaignRun) waitForStart(ctx workflow.Context) error {
 			return err
 		}
 	}
-	return workflow.Await(ctx, func() bool { return !c.state.Paused || c.state.Cancelled })
+	if err := c.watchWindow(ctx); err != nil {
+		return err
+	}
+	return workflow.Await(ctx, func() bool { return !c.state.Paused && !c.state.Closed || c.state.Cancelled })
 }
 
 // resolve stores the audience. A retry round has one already and asks which messages are pending.
@@ -120,6 +125,9 @@ func (c *campaignRun) resolve(ctx workflow.Context) error {
 // send runs lanes until nothing is pending. A second pass is needed only when a lane was terminated
 // from outside; it asks the ledger what is left.
 func (c *campaignRun) send(ctx workflow.Context) error {
+	if err := c.watchWindow(ctx); err != nil {
+		return err
+	}
 	for pass := 1; ; pass++ {
 		if err := c.runLanes(ctx); err != nil {
 			return err

@@ -52,10 +52,12 @@ type CampaignInput struct {
 	CampaignID uuid.UUID `json:"campaign_id"`
 	Round      int       `json:"round,omitempty"`
 	// StartAt delays the start; the zero time and the past mean at once.
-	StartAt         time.Time      `json:"start_at,omitzero"`
-	Rate            float64        `json:"rate,omitempty"`
-	ReceiptDeadline time.Duration  `json:"receipt_deadline"`
-	Carried         *CampaignState `json:"carried,omitempty"`
+	StartAt         time.Time     `json:"start_at,omitzero"`
+	Rate            float64       `json:"rate,omitempty"`
+	ReceiptDeadline time.Duration `json:"receipt_deadline"`
+	// Window is when the campaign may send; nil is at any time.
+	Window  *campaign.SendWindow `json:"window,omitempty"`
+	Carried *CampaignState       `json:"carried,omitempty"`
 }
 
 // CampaignResult is what a campaign's workflow ends with.
@@ -79,11 +81,14 @@ const (
 
 // CampaignState is everything of a campaign that survives continue-as-new.
 type CampaignState struct {
-	Phase     Phase           `json:"phase"`
-	Paused    bool            `json:"paused,omitempty"`
-	Cancelled bool            `json:"cancelled,omitempty"`
-	Rate      float64         `json:"rate,omitempty"`
-	Totals    campaign.Totals `json:"totals"`
+	Phase     Phase `json:"phase"`
+	Paused    bool  `json:"paused,omitempty"`
+	Cancelled bool  `json:"cancelled,omitempty"`
+	// Closed says that the send window is closed; WindowUntil is when that changes.
+	Closed      bool            `json:"closed,omitempty"`
+	WindowUntil time.Time       `json:"window_until,omitzero"`
+	Rate        float64         `json:"rate,omitempty"`
+	Totals      campaign.Totals `json:"totals"`
 	// StartedAt is when the first run of the chain began.
 	StartedAt time.Time `json:"started_at,omitzero"`
 	// Ranges are the parts of the audience that are still to be sent, one a lane.

@@ -114,9 +114,13 @@ func (c *campaignRun) change(ctx workflow.Context, status campaign.Status, apply
 }
 
 func (c *campaignRun) progress() campaign.Progress {
-	return campaign.Progress{
+	p := campaign.Progress{
 		Phase: string(c.state.Phase), Paused: c.state.Paused, Rate: c.state.Rate, Totals: c.state.Totals,
 	}
+	if c.state.Closed {
+		p.WaitsUntil = &c.state.WindowUntil
+	}
+	return p
 }
 
 // receive takes the totals that the receipt consumer signals. They are absolute, so copies and
@@ -152,6 +156,8 @@ func (c *campaignRun) show(ctx workflow.Context) {
 		title += ", cancelled"
 	case c.state.Paused:
 		title += ", paused"
+	case c.state.Closed:
+		title += ", waits for the send window"
 	}
 	fmt.Fprintf(&b, "### %s after %s\n\n", title, workflow.Now(ctx).Sub(c.state.StartedAt).Round(time.Second))
 	// One row each: the column of the Web UI that shows this is narrow.
@@ -166,5 +172,6 @@ func (c *campaignRun) show(ctx workflow.Context) {
 	if c.state.Rate > 0 {
 		fmt.Fprintf(&b, ", at most %g/s", c.state.Rate)
 	}
+	b.WriteString(c.windowDetails())
 	workflow.SetCurrentDetails(ctx, b.String())
 }

@@ -89,7 +89,7 @@ func (c *campaignRun) awaitLane(ctx workflow.Context, lane workflow.ChildWorkflo
 // tell gives every live lane the present control, with its share of the rate.
 func (c *campaignRun) tell(ctx workflow.Context) {
 	next := Control{
-		Revision: c.control.Revision + 1, Paused: c.state.Paused, Cancelled: c.state.Cancelled,
+		Revision: c.control.Revision + 1, Paused: c.state.Paused || c.state.Closed, Cancelled: c.state.Cancelled,
 		Drain: c.control.Drain, Rate: c.state.Rate / float64(max(c.live, 1)),
 	}
 	same := next

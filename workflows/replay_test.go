@@ -70,6 +70,8 @@ type scenario struct {
 	world    func(*world)
 	// drive steers the campaign while it runs.
 	drive func(t *testing.T, w *world, s *session)
+	// slow says that it waits for a clock, so it runs only to be recorded.
+	slow bool
 }
 
 func scenarios() []scenario {
@@ -199,9 +201,12 @@ func TestRecord(t *testing.T) {
 		t.Parallel()
 		runLongLane(t, c)
 	})
-	for _, sc := range scenarios() {
+	for _, sc := range append(scenarios(), windowScenarios()...) {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
+			if sc.slow && !*record {
+				t.Skip("takes a minute; TestSendWindow holds the same in a second")
+			}
 			runScenario(t, c, sc)
 		})
 	}

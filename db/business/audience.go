@@ -142,24 +142,8 @@ func storedAudience(ctx context.Context, q *businesssql.Queries, c businesssql.C
 }
 
 func fillLedger(ctx context.Context, tx pgx.Tx, r campaign.AudienceRequest, maxAttempts int) (campaign.Audience, error) {
-	where, args, err := segment.Compile(r.Rules, 1, time.Now())
-	if err != nil {
-		return campaign.Audience{}, err
-	}
-	declare := `DECLARE audience NO SCROLL CURSOR FOR
-		SELECT c.customer_id, c.name, c.email, c.total_spend, c.total_orders, c.total_visits, ` + suppressed + `
-		FROM customers_mv c LEFT JOIN suppressions s ON s.email = lower(c.email)
-		LEFT JOIN erased_addresses e ON e.address_sha256 = sha256(convert_to(lower(c.email), 'UTF8'))
-		WHERE ` + where + ` ORDER BY ` + unreachable + `, c.customer_id`
-	if _, err := tx.Exec(ctx, declare, args...); err != nil {
-		return campaign.Audience{}, err
-	}
 	var out campaign.Audience
-	for {
-		customers, err := fetchPage(ctx, tx)
-		if err != nil || len(customers) == 0 {
-			return out, err
-		}
+	err := walkAudience(ctx, tx, r.Rules, func(customers []audienceCustomer) error {
 		page := ledgerPage{request: r, maxAttempts: maxAttempts, first: out.Totals.Audience + 1}
 		for _, c := range customers {
 			page.add(c)
@@ -169,10 +153,40 @@ func fillLedger(ctx context.Context, tx pgx.Tx, r campaign.AudienceRequest, maxA
 			}
 		}
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"communication_log"}, ledgerColumns(), pgx.CopyFromRows(page.rows)); err != nil {
-			return out, err
+			return err
 		}
 		failpoint.Hit(failpoint.AudienceAfterPage)
 		r.OnPage(out.Totals.Audience)
+		return nil
+	})
+	return out, err
+}
+
+// walkAudience evaluates the rules in the transaction's snapshot and hands on the customers page by
+// page, those who are never written to last. A launch and a dry run both come from here.
+func walkAudience(
+	ctx context.Context, tx pgx.Tx, rules segment.Rules, visit func([]audienceCustomer) error,
+) error {
+	where, args, err := segment.Compile(rules, 1, time.Now())
+	if err != nil {
+		return err
+	}
+	declare := `DECLARE audience NO SCROLL CURSOR FOR
+		SELECT c.customer_id, c.name, c.email, c.total_spend, c.total_orders, c.total_visits, ` + suppressed + `
+		FROM customers_mv c LEFT JOIN suppressions s ON s.email = lower(c.email)
+		LEFT JOIN erased_addresses e ON e.address_sha256 = sha256(convert_to(lower(c.email), 'UTF8'))
+		WHERE ` + where + ` ORDER BY ` + unreachable + `, c.customer_id`
+	if _, err := tx.Exec(ctx, declare, args...); err != nil {
+		return err
+	}
+	for {
+		customers, err := fetchPage(ctx, tx)
+		if err != nil || len(customers) == 0 {
+			return err
+		}
+		if err := visit(customers); err != nil {
+			return err
+		}
 	}
 }
 
@@ -219,7 +233,7 @@ func (p *ledgerPage) add(c audienceCustomer) {
 	if name == "" {
 		name = "Unknown" // as the reference stores it; the message itself says "Customer"
 	}
-	text, skip := p.render(c)
+	text, skip := render(p.request, c)
 	p.lastStatus = campaign.MessagePending
 	if skip != "" {
 		p.lastStatus = campaign.MessageSkipped
@@ -231,20 +245,30 @@ func (p *ledgerPage) add(c audienceCustomer) {
 	})
 }
 
-func (p *ledgerPage) render(c audienceCustomer) (string, campaign.SkipReason) {
+// unreachable says why a customer is never written to, "" for everyone else; it agrees with the sort key
+// of that name.
+func (c audienceCustomer) unreachable() campaign.SkipReason {
 	switch {
 	case deref(c.email) == "":
-		return "", campaign.SkipNoEmail
+		return campaign.SkipNoEmail
 	case c.suppressed:
-		return "", campaign.SkipSuppressed
+		return campaign.SkipSuppressed
+	}
+	return ""
+}
+
+// render gives the text of one customer's message, or why there is none.
+func render(r campaign.AudienceRequest, c audienceCustomer) (string, campaign.SkipReason) {
+	if skip := c.unreachable(); skip != "" {
+		return "", skip
 	}
 	recipient := message.Recipient{
 		Name: c.name, Email: c.email, TotalSpend: &c.spend, TotalOrders: &c.orders, TotalVisits: &c.visits,
 	}
-	if link := p.request.UnsubscribeURL; link != nil {
+	if link := r.UnsubscribeURL; link != nil {
 		recipient.UnsubscribeURL = func() string { return link(c.id) }
 	}
-	text, err := p.request.Render(recipient)
+	text, err := r.Render(recipient)
 	if err != nil {
 		return "", campaign.SkipRender
 	}

@@ -24,6 +24,24 @@ func BenchmarkResolveAudience(b *testing.B) {
 	}
 }
 
+// BenchmarkRehearseAudience tries a launch to 100,000 out: rendering everybody, and counting alone.
+func BenchmarkRehearseAudience(b *testing.B) {
+	const n = 100_000
+	s := setup(b)
+	s.customers(b, n)
+	r := request(b, s.campaign(b, everyone))
+	for name, limits := range map[string]campaign.RehearsalLimits{"Rendering": untilDone, "Counting": noRendering} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				got, err := s.store.RehearseAudience(b.Context(), r, limits)
+				require.NoError(b, err)
+				require.Equal(b, n, got.Audience)
+			}
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "customers/s")
+		})
+	}
+}
+
 // BenchmarkReceipts applies receipts in batches as the consumer does.
 func BenchmarkReceipts(b *testing.B) {
 	const n, size = 20_000, 400

@@ -52,7 +52,7 @@ func insertParams(c campaign.Campaign, requestHash []byte) businesssql.InsertCam
 		MessageTemplate: c.MessageTemplate, CampaignType: string(c.Type), Status: string(c.Status),
 		TargetAudienceCount: int32(c.TargetCount), FanOut: string(c.FanOut), Rate: c.Rate, //nolint:gosec // count of rows
 		MaxAttempts: int16(c.MaxAttempts), SendDeadlineMs: c.SendDeadline.Milliseconds(), //nolint:gosec // validated <= 100
-		ReceiptDeadlineMs: c.ReceiptDeadline.Milliseconds(), ScheduledAt: c.ScheduledAt,
+		ReceiptDeadlineMs: c.ReceiptDeadline.Milliseconds(), ScheduledAt: c.ScheduledAt, SendWindow: windowColumn(c.SendWindow),
 		WorkflowID: campaign.WorkflowID(c.ID, 0), RequestHash: requestHash, CreatedBy: c.CreatedBy,
 	}
 }
@@ -117,19 +117,6 @@ func (s *Store) Unstarted(ctx context.Context, age time.Duration, limit int) ([]
 		out[i] = campaignOf(r.Campaign, r.CampaignStat)
 	}
 	return out, nil
-}
-
-// LaunchDraft moves a draft on by compare-and-set, so that of many clicks one launches.
-func (s *Store) LaunchDraft(ctx context.Context, id uuid.UUID) (campaign.Campaign, error) {
-	n, err := s.q.LaunchDraft(ctx, id)
-	if err != nil {
-		return campaign.Campaign{}, db.Translate(err)
-	}
-	c, err := s.Campaign(ctx, id)
-	if err == nil && n == 0 {
-		return c, errs.Errorf(errs.Conflict, "the campaign is %s; only a DRAFT can be launched", c.Status)
-	}
-	return c, err
 }
 
 // SetStatus moves an open campaign to status by compare-and-set. A campaign that has ended stays
@@ -203,8 +190,8 @@ func campaignOf(r businesssql.Campaign, st businesssql.CampaignStat) campaign.Ca
 		MaxAttempts:     int(r.MaxAttempts),
 		SendDeadline:    time.Duration(r.SendDeadlineMs) * time.Millisecond,
 		ReceiptDeadline: time.Duration(r.ReceiptDeadlineMs) * time.Millisecond,
-		ScheduledAt:     r.ScheduledAt, Round: int(r.Round), WorkflowID: r.WorkflowID,
-		FailureReason: deref(r.FailureReason), CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt,
+		ScheduledAt:     r.ScheduledAt, SendWindow: windowOf(r.SendWindow), Round: int(r.Round), WorkflowID: r.WorkflowID,
+		Version: int(r.Version), FailureReason: deref(r.FailureReason), CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt,
 		UpdatedAt: r.UpdatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
 	if r.AudienceResolvedAt != nil {

@@ -41,7 +41,12 @@ func (s *Store) LoadMessages(
 			Suppressed: r.Suppressed,
 		}
 	}
+	hours, err := hoursOf(c.SendWindow)
+	if err != nil {
+		return campaign.SendContext{}, nil, err
+	}
 	shared := campaign.SendContext{
+		Hours:        hours,
 		CampaignName: c.Name, CampaignType: c.CampaignType, Status: campaign.Status(c.Status),
 		SendDeadline: time.Duration(c.SendDeadlineMs) * time.Millisecond,
 	}

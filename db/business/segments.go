@@ -8,6 +8,7 @@ import (
 	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/internal/businesssql"
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 )
 
@@ -20,19 +21,33 @@ func (s *Store) InsertSegment(ctx context.Context, seg campaign.Segment) (campai
 	return segmentOf(row), db.Translate(err)
 }
 
-// UpdateSegment replaces a segment and raises its version; errs.NotFound if it is gone.
+// UpdateSegment replaces a segment and raises its version; errs.NotFound if it is gone, errs.Conflict
+// with customer.ErrStale in it if it has another version than the one that is asked for.
 func (s *Store) UpdateSegment(ctx context.Context, seg campaign.Segment) (campaign.Segment, error) {
 	row, err := s.q.UpdateSegment(ctx, businesssql.UpdateSegmentParams{
 		SegmentID: seg.ID, Name: seg.Name, Description: seg.Description, Rules: seg.Rules,
 		PreviewCount: int32Ptr(seg.PreviewCount), UpdatedBy: seg.UpdatedBy,
+		Version: int32(seg.Version), //nolint:gosec // counts edits from 1
 	})
 	if err := db.Translate(err); err != nil {
 		if errs.Is(err, errs.NotFound) {
-			return campaign.Segment{}, errs.Wrap(errs.NotFound, err, "Segment not found")
+			return campaign.Segment{}, s.whyNotUpdated(ctx, seg.ID, err)
 		}
 		return campaign.Segment{}, err
 	}
 	return segmentOf(row), nil
+}
+
+// whyNotUpdated tells a segment that is gone from one that was changed meanwhile.
+func (s *Store) whyNotUpdated(ctx context.Context, id uuid.UUID, cause error) error {
+	have, err := s.Segment(ctx, id)
+	switch {
+	case errs.Is(err, errs.NotFound):
+		return errs.Wrap(errs.NotFound, cause, "Segment not found")
+	case err != nil:
+		return err
+	}
+	return errs.Errorf(errs.Conflict, "the segment is at version %d: %w", have.Version, customer.ErrStale)
 }
 
 // DeleteSegment removes a segment. A campaign that refers to it, also one made a moment ago, gives

@@ -1,13 +1,19 @@
 package master_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/xencrm/xencrm/db/dbtest"
 	"github.com/xencrm/xencrm/db/master"
+	"github.com/xencrm/xencrm/internal/bulk"
 	"github.com/xencrm/xencrm/internal/customer"
 )
 
@@ -55,4 +61,44 @@ func BenchmarkApplyOrders(b *testing.B) {
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// BenchmarkImport measures new customers from the first byte of a file until they and their events are
+// stored: reading, checking and staging in one goroutine, applying in another, as in the API.
+func BenchmarkImport(b *testing.B) {
+	const rows = 200_000
+	store := master.New(dbtest.Master(b))
+	for i := 0; b.Loop(); i++ {
+		b.StopTimer()
+		var file strings.Builder
+		file.WriteString("name,email,phone,total_spend,total_visits,last_order_at\n")
+		for n := range rows {
+			fmt.Fprintf(&file, "Customer %d,c%d-%d@example.com,'+91 98765 %05d,%d.50,%d,2026-01-02T10:00:00Z\n",
+				n, i, n*7919%rows, n%100_000, n, n%50)
+		}
+		b.StartTimer()
+		id := importOnce(b, store, file.String())
+		got, err := store.Import(b.Context(), id)
+		require.NoError(b, err)
+		require.EqualValues(b, rows, got.Created)
+	}
+	b.ReportMetric(float64(b.N*rows)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// importOnce imports a file with an applier beside it.
+func importOnce(b *testing.B, store *master.Store, file string) uuid.UUID {
+	b.Helper()
+	ctx, stop := context.WithCancel(b.Context())
+	log := slog.New(slog.DiscardHandler)
+	applied := make(chan error, 1)
+	go func() { applied <- bulk.NewApplier(store, time.Now, log).Run(ctx) }()
+	started, err := bulk.NewService(store, store, log).Import(b.Context(), strings.NewReader(file), nil)
+	require.NoError(b, err)
+	require.Eventually(b, func() bool {
+		got, err := store.Import(b.Context(), started.ID)
+		return err == nil && got.State == bulk.Completed
+	}, time.Minute, 5*time.Millisecond)
+	stop()
+	require.NoError(b, <-applied)
+	return started.ID
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/xencrm/xencrm/api"
 	"github.com/xencrm/xencrm/internal/auth"
+	"github.com/xencrm/xencrm/internal/bulk"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
 	"github.com/xencrm/xencrm/internal/customer"
@@ -32,16 +33,19 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
 	segments := campaign.NewSegments(on.business, on.business)
 	records := customer.NewRecords(on.customers, on.customers)
 	deps := api.Deps{
 		Customers:    customer.NewService(publisher, on.customers, time.Now, log),
 		Records:      records,
+		Imports:      bulk.NewService(on.customers, on.customers, log),
 		Orders:       records,
-		Suppressions: campaign.NewSuppressions(on.business, campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())),
+		Suppressions: campaign.NewSuppressions(on.business, links),
 		Segments:     segments,
 		Campaigns: campaign.NewService(campaign.Deps{
 			Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
+			Rehearser: on.business, ExampleLink: links.Example(), PagedAbove: cfg.PagedAbove,
 		}),
 		Ledger:    campaign.NewLedger(on.business),
 		Dashboard: on.business,
@@ -60,9 +64,13 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	if err := deps.Validate(); err != nil {
 		return err
 	}
+	front := []runner.Service{
+		serve(api.NewServer(cfg.Listen, api.New(deps)), log),
+		{Name: "imports", Run: bulk.NewApplier(on.customers, time.Now, log).Run},
+	}
 	// The publisher outlives the server: requests under way at a stop still need it.
 	return runner.Behind(ctx, runner.Service{Name: "publisher", Run: publisher.Run},
-		serve(api.NewServer(cfg.Listen, api.New(deps)), log))
+		runner.Service{Name: "front", Run: func(ctx context.Context) error { return runner.Run(ctx, front...) }})
 }
 
 // version is the module's version, or the commit it was built from.

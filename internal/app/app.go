@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	// Send windows name time zones, and small images have no database of them.
+	_ "time/tzdata"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -20,6 +22,7 @@ import (
 	"github.com/xencrm/xencrm/db"
 	"github.com/xencrm/xencrm/db/business"
 	"github.com/xencrm/xencrm/db/master"
+	"github.com/xencrm/xencrm/internal/bulk"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
 	"github.com/xencrm/xencrm/internal/customer"
@@ -36,8 +39,12 @@ var (
 	_ activities.BooksStore     = (*business.Store)(nil)
 	_ activities.AnswerRecorder = (*business.Recorder)(nil)
 	_ customer.RecordStore      = (*master.Store)(nil)
+	_ bulk.Intake               = (*master.Store)(nil)
+	_ bulk.Register             = (*master.Store)(nil)
+	_ bulk.Ledger               = (*master.Store)(nil)
 	_ customer.OrderStore       = (*master.Store)(nil)
 	_ campaign.Store            = (*business.Store)(nil)
+	_ campaign.Rehearser        = (*business.Store)(nil)
 	_ campaign.SuppressionStore = (*business.Store)(nil)
 	_ campaign.SegmentStore     = (*business.Store)(nil)
 	_ campaign.LedgerStore      = (*business.Store)(nil)

@@ -67,11 +67,11 @@ type Table struct {
 func House() Table {
 	leaves := []string{
 		"internal/errs", "internal/clock", "internal/runner", "internal/telemetry", "internal/batch", "internal/failpoint",
-		"internal/cursor", "internal/idempotency",
+		"internal/cursor", "internal/idempotency", "internal/csvrow",
 	}
 	domain := slices.Concat(leaves, []string{
 		"internal/segment", "internal/message", "internal/event", "internal/auth", "internal/vendor",
-		"internal/customer", "internal/campaign",
+		"internal/customer", "internal/campaign", "internal/bulk",
 	})
 	return Table{
 		Rules:    rules(leaves, domain),
@@ -104,6 +104,7 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/batch", Leaf, low},
 		{"internal/cursor", Leaf, low},
 		{"internal/idempotency", Leaf, low},
+		{"internal/csvrow", Leaf, low},
 		{"internal/config", Leaf, low},
 		{"internal/failpoint", Leaf, low},
 
@@ -114,6 +115,7 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/auth", Domain, leaves},
 		{"internal/vendor", Domain, leaves},
 		{"internal/customer", Domain, and(leaves, "internal/auth", "internal/event")},
+		{"internal/bulk", Domain, and(leaves, "internal/customer")},
 		{"internal/campaign", Domain, and(leaves, "internal/segment", "internal/message", "internal/customer",
 			"internal/auth", "internal/event")},
 

@@ -87,6 +87,7 @@ func masterRest() []restQuery {
 		{"outbox rows are not published", "SELECT count(*) FROM outbox_events WHERE published_at IS NULL AND parked_at IS NULL"},
 		{"waiting orders have their customer and are not counted", `SELECT count(*) FROM orders_waiting w
 			WHERE EXISTS (SELECT FROM customers c WHERE c.email = w.email)`},
+		{"staged batches of imports are not applied", "SELECT count(*) FROM import_batches"},
 	}
 }
 

@@ -43,6 +43,10 @@ type Campaign struct {
 	SendDeadline    time.Duration
 	ReceiptDeadline time.Duration
 	ScheduledAt     *time.Time
+	// SendWindow is nil for a campaign that sends at any time.
+	SendWindow *SendWindow
+	// Version counts the edits of a draft from 1; a launch ends them.
+	Version int
 	// Round is 0 for the launch; each retry of the failed ones adds one.
 	Round         int
 	WorkflowID    string
@@ -109,7 +113,9 @@ type Progress struct {
 	Phase  string  `json:"phase"`
 	Paused bool    `json:"paused"`
 	Rate   float64 `json:"rate"`
-	Totals Totals  `json:"totals"`
+	// WaitsUntil is when the send window opens, nil when it is open or there is none.
+	WaitsUntil *time.Time `json:"waits_until,omitempty"`
+	Totals     Totals     `json:"totals"`
 }
 
 // WorkflowID is the id of the workflow that runs one round of a campaign: one chain for ever.

@@ -51,6 +51,10 @@ func (l Links) Unsubscribe(campaignID, customerID uuid.UUID) string {
 	return l.base + base64.RawURLEncoding.EncodeToString(token)
 }
 
+// Example gives a link as long as every other that unsubscribes nobody, for messages that are only shown:
+// whoever tries it out must not unsubscribe the customer in the sample.
+func (l Links) Example() string { return l.Unsubscribe(uuid.Nil, uuid.Nil) }
+
 // Read reads the token of a link; errs.NotFound if we did not make it.
 func (l Links) Read(token string) (Link, error) {
 	refusal := errs.Errorf(errs.NotFound, "this link is not one of ours, or was cut off")

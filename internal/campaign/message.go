@@ -40,6 +40,8 @@ type SendContext struct {
 	CampaignType string
 	Status       Status
 	SendDeadline time.Duration
+	// Hours are those of the send window; nil is at any time.
+	Hours *Hours
 }
 
 // SkipReason says why a customer of the audience is not written to.

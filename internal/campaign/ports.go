@@ -13,7 +13,8 @@ import (
 // SegmentStore keeps segments and evaluates rules over the projected customers.
 type SegmentStore interface {
 	InsertSegment(ctx context.Context, s Segment) (Segment, error)
-	// UpdateSegment replaces name, description, rules and count, and adds one to the version.
+	// UpdateSegment replaces name, description, rules and count, and adds one to the version. A Version
+	// other than 0 is the one that must be there; customer.ErrStale in an errs.Conflict if it is not.
 	UpdateSegment(ctx context.Context, s Segment) (Segment, error)
 	// DeleteSegment gives errs.Conflict when a campaign refers to the segment.
 	DeleteSegment(ctx context.Context, id uuid.UUID) error
@@ -56,8 +57,24 @@ type Store interface {
 	// PENDING again with maxAttempts more, in one transaction with the books. It gives the campaign
 	// and how many were re-armed; none leaves everything as it was.
 	RearmFailed(ctx context.Context, id uuid.UUID, retryableCodes []string) (Campaign, int, error)
-	// LaunchDraft moves a DRAFT to ACTIVE or SCHEDULED by compare-and-set.
-	LaunchDraft(ctx context.Context, id uuid.UUID) (Campaign, error)
+	DraftStore
+}
+
+// DraftStore moves and changes drafts, each by one compare-and-set: of a launch, an edit and a deletion
+// at the same moment one wins. Each gives errs.Conflict when the campaign is no draft any more, and with
+// customer.ErrStale in it when it is a draft of another version.
+type DraftStore interface {
+	// LaunchDraft moves a DRAFT to ACTIVE or SCHEDULED; version 0 takes any.
+	LaunchDraft(ctx context.Context, id uuid.UUID, version int) (Campaign, error)
+	// UpdateDraft replaces what a client says of a campaign. Version is the one that was read; the
+	// campaign it gives has the next.
+	UpdateDraft(ctx context.Context, c Campaign) (Campaign, error)
+	DeleteDraft(ctx context.Context, id uuid.UUID) error
+}
+
+// Rehearser tries a launch out: the code of the launch, without storing anything.
+type Rehearser interface {
+	RehearseAudience(ctx context.Context, r AudienceRequest, within RehearsalLimits) (Rehearsal, error)
 }
 
 // Engine starts and steers the workflows. Every call is harmless when repeated.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/segment"
 )
@@ -27,6 +28,8 @@ type SegmentInput struct {
 	Principal   string
 	// IdempotencyKey, when set, makes a repeated request give the first one's segment.
 	IdempotencyKey string
+	// Match, when set, says which versions an update is meant for.
+	Match *customer.Match
 }
 
 // Segments is the service for segments and previews; every door goes through it.
@@ -71,6 +74,16 @@ func (s *Segments) Update(ctx context.Context, id uuid.UUID, in SegmentInput) (S
 		return Segment{}, err
 	}
 	seg.ID = id
+	if in.Match != nil {
+		have, err := s.Get(ctx, id)
+		if err != nil {
+			return Segment{}, err
+		}
+		if err := checkVersion("segment", *in.Match, have.Version); err != nil {
+			return Segment{}, err
+		}
+		seg.Version = have.Version
+	}
 	return s.store.UpdateSegment(ctx, seg)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/failpoint"
 	"github.com/xencrm/xencrm/internal/message"
@@ -50,8 +51,10 @@ type CreateInput struct {
 	Launch bool
 	// FanOut is Auto when empty. Left out of the request's hash when empty: a repeat across an
 	// upgrade is the same request.
-	FanOut          FanOut `json:",omitempty"`
-	ScheduledAt     *time.Time
+	FanOut      FanOut `json:",omitempty"`
+	ScheduledAt *time.Time
+	// SendWindow nil is at any time; left out of the request's hash then, as FanOut is.
+	SendWindow      *SendWindow `json:",omitempty"`
 	Rate            float64
 	MaxAttempts     int
 	SendDeadline    time.Duration
@@ -70,6 +73,7 @@ type Service struct {
 	segments *Segments
 	audience AudienceReader
 	engine   Engine
+	tryOut   tryOut
 	now      Clock
 	log      *slog.Logger
 }
@@ -80,13 +84,21 @@ type Deps struct {
 	Segments *Segments
 	Audience AudienceReader
 	Engine   Engine
-	Now      Clock
-	Log      *slog.Logger
+	// Rehearser, ExampleLink and PagedAbove make dry runs: they are what the worker has, but for the link.
+	Rehearser Rehearser
+	// ExampleLink stands for the unsubscribe link of a message that is only shown: it unsubscribes nobody.
+	ExampleLink string
+	PagedAbove  int
+	Now         Clock
+	Log         *slog.Logger
 }
 
 // NewService makes the service.
 func NewService(d Deps) *Service {
-	return &Service{store: d.Store, segments: d.Segments, audience: d.Audience, engine: d.Engine, now: d.Now, log: d.Log}
+	return &Service{
+		store: d.Store, segments: d.Segments, audience: d.Audience, engine: d.Engine, now: d.Now, log: d.Log,
+		tryOut: tryOut{d.Rehearser, d.ExampleLink, cmp.Or(d.PagedAbove, DefaultPagedAbove)},
+	}
 }
 
 // Create stores a campaign and, unless it is a draft, launches it. If Temporal is away the launch is
@@ -107,12 +119,22 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Campaign, error) 
 	return stored, nil
 }
 
-// Launch starts a draft.
+// Launch starts a draft, whatever it says by now.
 func (s *Service) Launch(ctx context.Context, id uuid.UUID) (Campaign, error) {
-	if _, err := s.Get(ctx, id); err != nil {
+	return s.LaunchIf(ctx, id, customer.Match{Any: true})
+}
+
+// LaunchIf starts a draft that still is what the caller has seen of it.
+func (s *Service) LaunchIf(ctx context.Context, id uuid.UUID, m customer.Match) (Campaign, error) {
+	seen, err := s.draft(ctx, id, "launched", m)
+	if err != nil {
 		return Campaign{}, err
 	}
-	c, err := s.store.LaunchDraft(ctx, id)
+	version := seen.Version
+	if m.Any {
+		version = 0
+	}
+	c, err := s.store.LaunchDraft(ctx, id, version)
 	if err != nil {
 		return Campaign{}, err
 	}
@@ -248,7 +270,25 @@ func (s *Service) steer(
 	return p, failpoint.Err(failpoint.ControlAfter)
 }
 
+// build makes the campaign that the input describes, with the present size of its audience.
 func (s *Service) build(ctx context.Context, in CreateInput) (Campaign, error) {
+	c, err := s.describe(ctx, in)
+	if err != nil {
+		return Campaign{}, err
+	}
+	rules, err := segment.Parse(c.Rules)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("the segment's stored rules: %w", err)
+	}
+	c.TargetCount, err = s.audience.CountAudience(ctx, rules)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("count audience: %w", err)
+	}
+	return c, nil
+}
+
+// describe validates the input and freezes the segment's rules.
+func (s *Service) describe(ctx context.Context, in CreateInput) (Campaign, error) {
 	in, err := s.validate(in)
 	if err != nil {
 		return Campaign{}, err
@@ -257,19 +297,11 @@ func (s *Service) build(ctx context.Context, in CreateInput) (Campaign, error) {
 	if err != nil {
 		return Campaign{}, err
 	}
-	rules, err := segment.Parse(seg.Rules)
-	if err != nil {
-		return Campaign{}, fmt.Errorf("the segment's stored rules: %w", err)
-	}
-	count, err := s.audience.CountAudience(ctx, rules)
-	if err != nil {
-		return Campaign{}, fmt.Errorf("count audience: %w", err)
-	}
 	c := Campaign{
 		ID: campaignID(in), SegmentID: seg.ID, SegmentName: seg.Name, Rules: seg.Rules, Name: in.Name,
-		MessageTemplate: in.MessageTemplate, Type: Type(in.Type), Status: Active, TargetCount: count,
+		MessageTemplate: in.MessageTemplate, Type: Type(in.Type), Status: Active,
 		FanOut: in.FanOut, Rate: in.Rate, MaxAttempts: in.MaxAttempts, SendDeadline: in.SendDeadline,
-		ReceiptDeadline: in.ReceiptDeadline, ScheduledAt: in.ScheduledAt, CreatedBy: in.Principal,
+		ReceiptDeadline: in.ReceiptDeadline, ScheduledAt: in.ScheduledAt, SendWindow: in.SendWindow, CreatedBy: in.Principal,
 	}
 	switch {
 	case !in.Launch:
@@ -307,6 +339,10 @@ func (s *Service) validate(in CreateInput) (CreateInput, error) {
 	in.FanOut = cmp.Or(in.FanOut, Auto)
 	if !in.FanOut.Valid() {
 		refuse("/fan_out", "must be one of auto, per_customer, paged")
+	}
+	if in.SendWindow != nil {
+		_, err := in.SendWindow.Hours()
+		fields = append(fields, fieldsOf(err)...)
 	}
 	fields = append(fields, fieldsOf(checkRate(in.Rate))...)
 	in.MaxAttempts = orDefault(in.MaxAttempts, defaultMaxAttempts)

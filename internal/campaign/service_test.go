@@ -34,6 +34,7 @@ type house struct {
 }
 
 func (h *house) InsertSegment(_ context.Context, s campaign.Segment) (campaign.Segment, error) {
+	s.Version = 1
 	h.segments[s.ID] = s
 	return s, nil
 }
@@ -70,6 +71,7 @@ func (h *house) InsertCampaign(_ context.Context, c campaign.Campaign, _ []byte)
 	if have, ok := h.campaigns[c.ID]; ok {
 		return have, false, nil
 	}
+	c.Version = 1
 	h.campaigns[c.ID] = c
 	return c, true, nil
 }
@@ -109,13 +111,6 @@ func (h *house) RearmFailed(_ context.Context, id uuid.UUID, _ []string) (campai
 	return h.campaigns[id], 0, nil
 }
 
-func (h *house) LaunchDraft(_ context.Context, id uuid.UUID) (campaign.Campaign, error) {
-	c := h.campaigns[id]
-	c.Status = campaign.Active
-	h.campaigns[id] = c
-	return c, nil
-}
-
 func (h *house) Start(_ context.Context, c campaign.Campaign) error {
 	h.started = append(h.started, c.ID)
 	return h.engineErr
@@ -134,6 +129,7 @@ func newHouse() (*house, *campaign.Segments, *campaign.Service) {
 	segments := campaign.NewSegments(h, h)
 	return h, segments, campaign.NewService(campaign.Deps{
 		Store: h, Segments: segments, Audience: h, Engine: h, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Rehearser: h, ExampleLink: "https://crm.shop.in/u/example", PagedAbove: 1,
 	})
 }
 
@@ -229,6 +225,7 @@ func TestCreate(t *testing.T) {
 		long := now.Add(50 * 365 * 24 * time.Hour)
 		_, err := service.Create(t.Context(), campaign.CreateInput{
 			Name: "a\x00b", MessageTemplate: "{{ Name }}", Type: "SPAM", ScheduledAt: &long, FanOut: "pages", Rate: -1, MaxAttempts: 101, Launch: true,
+			SendWindow: &campaign.SendWindow{From: "25:00", To: "20:00", TimeZone: "UTC"},
 		})
 		var coded *errs.Error
 		require.ErrorAs(t, err, &coded)
@@ -237,7 +234,7 @@ func TestCreate(t *testing.T) {
 		for _, f := range coded.Fields {
 			pointers = append(pointers, f.Pointer)
 		}
-		for _, want := range []string{"/name", "/message_template", "/campaign_type", "/scheduled_at", "/fan_out", "/rate", "/max_attempts"} {
+		for _, want := range []string{"/name", "/message_template", "/campaign_type", "/scheduled_at", "/fan_out", "/rate", "/max_attempts", "/send_window/from"} {
 			require.Contains(t, strings.Join(pointers, " "), want)
 		}
 		require.Empty(t, h.campaigns)

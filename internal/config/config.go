@@ -62,6 +62,12 @@ type Links struct {
 	LinkSecret string `env:"XENCRM_LINK_SECRET" help:"Secret that signs the unsubscribe links of messages, 32 characters or more. A new one invalidates the links in messages that were sent."`
 }
 
+// FanOut is how campaigns that leave it open are dispatched: the worker does it and the API foretells it,
+// so both are told the same.
+type FanOut struct {
+	PagedAbove int `env:"XENCRM_PAGED_ABOVE" default:"20000" help:"Campaigns that leave it open send pages above this many recipients."`
+}
+
 // API configures the HTTP door.
 type API struct {
 	Env
@@ -71,6 +77,7 @@ type API struct {
 	Temporal
 	Webhook
 	Links
+	FanOut
 	Listen string `env:"XENCRM_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	Auth   string `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; off listens on loopback only, and is refused in production (${enum})."`
 	SignIn SignIn `embed:""`
@@ -108,12 +115,12 @@ type Worker struct {
 	Business
 	Temporal
 	Links
+	FanOut
 	VendorURL     string        `env:"VENDOR_URL" placeholder:"http://…" help:"Base URL of the message vendor."`
 	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
 	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
 	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"1440" help:"Sends in flight in this process; twice what one campaign has in flight, so that none waits for a slot."`
 	VendorRate    float64       `env:"VENDOR_RATE" default:"0" help:"Messages a second that the vendor takes in all; 0 for no limit. The same for every worker."`
-	PagedAbove    int           `env:"XENCRM_PAGED_ABOVE" default:"20000" help:"Campaigns that leave it open send pages above this many recipients."`
 	PageSize      int           `env:"XENCRM_PAGE_SIZE" default:"500" help:"Messages of one page, 1 to 500."`
 	DBConns       int32         `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
 }

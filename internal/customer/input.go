@@ -42,10 +42,15 @@ type OrderInput struct {
 // ParseInput reads a posted customer. Everything wrong with it is told at once, in an errs.Invalid
 // with the reference's texts and JSON pointers.
 func ParseInput(raw []byte, s Strictness) (Input, error) {
-	o, err := readObject(raw, s, "name", "email", "phone", "total_spend", "total_visits", "last_order_at", "status")
+	o, err := readObject(raw, s, Columns()...)
 	if err != nil {
 		return Input{}, err
 	}
+	return o.input()
+}
+
+// input reads the fields of a customer.
+func (o *object) input() (Input, error) {
 	name, _ := o.shortText("name", true, maxName)
 	in := Input{
 		Name: name, Email: o.email("email"), Phone: o.phone("phone"),

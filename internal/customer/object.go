@@ -32,6 +32,8 @@ const (
 // object is a flat JSON object, its faults collected in the order in which the fields are read.
 type object struct {
 	values map[string]json.RawMessage
+	// row stands in for values when the fields come from a line of a file.
+	row    *row
 	faults []errs.Field
 }
 
@@ -118,6 +120,9 @@ func (o *object) err() error {
 // has reports whether a field is given; a missing required one is a fault.
 func (o *object) has(field string, required bool) bool {
 	_, ok := o.values[field]
+	if o.row != nil {
+		ok = o.row.cell(field) != ""
+	}
 	if !ok && required {
 		o.fault(field, "is required")
 	}
@@ -126,6 +131,9 @@ func (o *object) has(field string, required bool) bool {
 
 // text gives a given field's string.
 func (o *object) text(field string) (string, bool) {
+	if o.row != nil {
+		return o.row.cell(field), true
+	}
 	var s string
 	raw := o.values[field]
 	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {

@@ -36,6 +36,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 func (e *Engine) Start(ctx context.Context, c campaign.Campaign) error {
 	in := workflows.CampaignInput{
 		CampaignID: c.ID, Round: c.Round, Rate: c.Rate, ReceiptDeadline: c.ReceiptDeadline,
+		Window: c.SendWindow,
 	}
 	if c.ScheduledAt != nil {
 		in.StartAt = *c.ScheduledAt

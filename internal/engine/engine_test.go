@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 
 	"github.com/xencrm/xencrm/internal/campaign"
@@ -67,6 +69,20 @@ func TestEngine(t *testing.T) {
 			require.Equal(t, made.ID.String(), priority.GetFairnessKey())
 		}
 		require.Less(t, keys[campaign.Transactional], keys[campaign.Promotional], "a lower key goes first")
+	})
+
+	t.Run("TheSendWindowGoesAlong", func(t *testing.T) {
+		t.Parallel()
+		made := newCampaign()
+		made.SendWindow = &campaign.SendWindow{From: "09:00", To: "20:00", TimeZone: "Asia/Kolkata"}
+		require.NoError(t, eng.Start(t.Context(), made))
+		first, err := c.GetWorkflowHistory(t.Context(), workflows.CampaignWorkflowID(made.ID, 0), "", false,
+			enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+		require.NoError(t, err)
+		var in workflows.CampaignInput
+		payloads := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
+		require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(payloads, &in))
+		require.Equal(t, made.SendWindow, in.Window)
 	})
 
 	t.Run("ACampaignWithoutWorkflowNeedsNoTelling", func(t *testing.T) {

@@ -29,6 +29,7 @@ const (
 	SourceOrderAPI         = "order_api"
 	SourceCustomerConsumer = "customer_consumer"
 	SourceOrderConsumer    = "order_consumer"
+	SourceCustomerImport   = "customer_import"
 )
 
 // Envelope is the outer shape of every message on data_ingestion.

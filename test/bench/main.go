@@ -69,6 +69,7 @@ func (b *bench) scenarios() []scenario {
 		{"M1", "one paged campaign over everyone", []string{setMillion}, b.million},
 		// Its customers join the others, so it comes after everything that counts them.
 		{"I1", "orders posted, stored and projected", []string{setAll, setIngest}, b.orders},
+		{"V1", "200,000 customers imported from a file", []string{setAll, setIngest}, b.imports},
 		{"N1", "what people write first: one workflow, a signal a receipt", quick, b.baseline},
 		{"C4", "plain loop to the same vendor, keeping nothing", quick, b.plainLoop},
 	}

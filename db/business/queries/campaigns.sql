@@ -2,11 +2,11 @@
 INSERT INTO campaigns (
     campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status,
     target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms,
-    scheduled_at, workflow_id, request_hash, created_by
+    scheduled_at, send_window, workflow_id, request_hash, created_by
 ) VALUES (
     @campaign_id, @segment_id, @segment_name, @rules, @name, @message_template, @campaign_type, @status,
     @target_audience_count, @fan_out, @rate, @max_attempts, @send_deadline_ms, @receipt_deadline_ms,
-    @scheduled_at, @workflow_id, @request_hash, @created_by
+    @scheduled_at, @send_window, @workflow_id, @request_hash, @created_by
 )
 ON CONFLICT (campaign_id) DO NOTHING;
 
@@ -48,7 +48,7 @@ SELECT * FROM campaigns WHERE campaign_id = @campaign_id FOR UPDATE;
 -- name: LaunchDraft :execrows
 UPDATE campaigns
 SET status = CASE WHEN scheduled_at > now() THEN 'SCHEDULED' ELSE 'ACTIVE' END, updated_at = now()
-WHERE campaign_id = @campaign_id AND status = 'DRAFT';
+WHERE campaign_id = @campaign_id AND status = 'DRAFT' AND (@version::integer = 0 OR version = @version);
 
 -- name: SetCampaignStatus :execrows
 -- Compare-and-set: a campaign that has ended is never opened again by a late call.

@@ -11,7 +11,7 @@ WHERE l.campaign_id = @campaign_id AND l.seq BETWEEN @first_seq AND @last_seq
 ORDER BY l.seq;
 
 -- name: GetSendContext :one
-SELECT name, campaign_type, status, send_deadline_ms FROM campaigns WHERE campaign_id = @campaign_id;
+SELECT name, campaign_type, status, send_deadline_ms, send_window FROM campaigns WHERE campaign_id = @campaign_id;
 
 -- name: ListPendingSeqs :many
 SELECT seq FROM communication_log

@@ -7,7 +7,7 @@ RETURNING *;
 UPDATE segments
 SET name = @name, description = @description, rules = @rules, preview_count = @preview_count,
     updated_by = @updated_by, updated_at = now(), version = version + 1
-WHERE segment_id = @segment_id
+WHERE segment_id = @segment_id AND (@version::integer = 0 OR version = @version)
 RETURNING *;
 
 -- name: DeleteSegment :execrows

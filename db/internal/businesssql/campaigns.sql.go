@@ -60,7 +60,7 @@ func (q *Queries) CountCampaigns(ctx context.Context) (int64, error) {
 }
 
 const getCampaign = `-- name: GetCampaign :one
-SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
+SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaigns.version, campaigns.send_window, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
 FROM campaigns JOIN campaign_stats USING (campaign_id)
 WHERE campaigns.campaign_id = $1
 `
@@ -100,6 +100,8 @@ func (q *Queries) GetCampaign(ctx context.Context, campaignID uuid.UUID) (GetCam
 		&i.Campaign.AudienceResolvedAt,
 		&i.Campaign.StartedAt,
 		&i.Campaign.FinishedAt,
+		&i.Campaign.Version,
+		&i.Campaign.SendWindow,
 		&i.CampaignStat.CampaignID,
 		&i.CampaignStat.TotalMessages,
 		&i.CampaignStat.PendingCount,
@@ -142,11 +144,11 @@ const insertCampaign = `-- name: InsertCampaign :execrows
 INSERT INTO campaigns (
     campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status,
     target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms,
-    scheduled_at, workflow_id, request_hash, created_by
+    scheduled_at, send_window, workflow_id, request_hash, created_by
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8,
     $9, $10, $11, $12, $13, $14,
-    $15, $16, $17, $18
+    $15, $16, $17, $18, $19
 )
 ON CONFLICT (campaign_id) DO NOTHING
 `
@@ -167,6 +169,7 @@ type InsertCampaignParams struct {
 	SendDeadlineMs      int64
 	ReceiptDeadlineMs   int64
 	ScheduledAt         *time.Time
+	SendWindow          json.RawMessage
 	WorkflowID          string
 	RequestHash         []byte
 	CreatedBy           string
@@ -189,6 +192,7 @@ func (q *Queries) InsertCampaign(ctx context.Context, arg InsertCampaignParams) 
 		arg.SendDeadlineMs,
 		arg.ReceiptDeadlineMs,
 		arg.ScheduledAt,
+		arg.SendWindow,
 		arg.WorkflowID,
 		arg.RequestHash,
 		arg.CreatedBy,
@@ -211,11 +215,16 @@ func (q *Queries) InsertStats(ctx context.Context, campaignID uuid.UUID) error {
 const launchDraft = `-- name: LaunchDraft :execrows
 UPDATE campaigns
 SET status = CASE WHEN scheduled_at > now() THEN 'SCHEDULED' ELSE 'ACTIVE' END, updated_at = now()
-WHERE campaign_id = $1 AND status = 'DRAFT'
+WHERE campaign_id = $1 AND status = 'DRAFT' AND ($2::integer = 0 OR version = $2)
 `
 
-func (q *Queries) LaunchDraft(ctx context.Context, campaignID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, launchDraft, campaignID)
+type LaunchDraftParams struct {
+	CampaignID uuid.UUID
+	Version    int32
+}
+
+func (q *Queries) LaunchDraft(ctx context.Context, arg LaunchDraftParams) (int64, error) {
+	result, err := q.db.Exec(ctx, launchDraft, arg.CampaignID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
@@ -223,7 +232,7 @@ func (q *Queries) LaunchDraft(ctx context.Context, campaignID uuid.UUID) (int64,
 }
 
 const listCampaigns = `-- name: ListCampaigns :many
-SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
+SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaigns.version, campaigns.send_window, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
 FROM campaigns JOIN campaign_stats USING (campaign_id)
 ORDER BY campaigns.created_at DESC, campaigns.campaign_id
 LIMIT $2 OFFSET $1
@@ -275,6 +284,8 @@ func (q *Queries) ListCampaigns(ctx context.Context, arg ListCampaignsParams) ([
 			&i.Campaign.AudienceResolvedAt,
 			&i.Campaign.StartedAt,
 			&i.Campaign.FinishedAt,
+			&i.Campaign.Version,
+			&i.Campaign.SendWindow,
 			&i.CampaignStat.CampaignID,
 			&i.CampaignStat.TotalMessages,
 			&i.CampaignStat.PendingCount,
@@ -299,7 +310,7 @@ func (q *Queries) ListCampaigns(ctx context.Context, arg ListCampaignsParams) ([
 }
 
 const listUnstarted = `-- name: ListUnstarted :many
-SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
+SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaigns.version, campaigns.send_window, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
 FROM campaigns JOIN campaign_stats USING (campaign_id)
 WHERE start_confirmed_at IS NULL AND status IN ('SCHEDULED', 'ACTIVE') AND campaigns.updated_at < $1
 ORDER BY campaigns.created_at
@@ -352,6 +363,8 @@ func (q *Queries) ListUnstarted(ctx context.Context, arg ListUnstartedParams) ([
 			&i.Campaign.AudienceResolvedAt,
 			&i.Campaign.StartedAt,
 			&i.Campaign.FinishedAt,
+			&i.Campaign.Version,
+			&i.Campaign.SendWindow,
 			&i.CampaignStat.CampaignID,
 			&i.CampaignStat.TotalMessages,
 			&i.CampaignStat.PendingCount,
@@ -376,7 +389,7 @@ func (q *Queries) ListUnstarted(ctx context.Context, arg ListUnstartedParams) ([
 }
 
 const lockCampaign = `-- name: LockCampaign :one
-SELECT campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status, target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms, scheduled_at, round, workflow_id, start_confirmed_at, request_hash, failure_reason, created_by, created_at, updated_at, audience_resolved_at, started_at, finished_at FROM campaigns WHERE campaign_id = $1 FOR UPDATE
+SELECT campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status, target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms, scheduled_at, round, workflow_id, start_confirmed_at, request_hash, failure_reason, created_by, created_at, updated_at, audience_resolved_at, started_at, finished_at, version, send_window FROM campaigns WHERE campaign_id = $1 FOR UPDATE
 `
 
 // Always the first lock of a transaction that takes it; then ledger rows, then the books.
@@ -410,6 +423,8 @@ func (q *Queries) LockCampaign(ctx context.Context, campaignID uuid.UUID) (Campa
 		&i.AudienceResolvedAt,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Version,
+		&i.SendWindow,
 	)
 	return i, err
 }
@@ -437,7 +452,7 @@ UPDATE campaigns
 SET round = round + 1, status = 'ACTIVE', workflow_id = $1, start_confirmed_at = NULL,
     finished_at = NULL, failure_reason = NULL, updated_at = now()
 WHERE campaign_id = $2
-RETURNING campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status, target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms, scheduled_at, round, workflow_id, start_confirmed_at, request_hash, failure_reason, created_by, created_at, updated_at, audience_resolved_at, started_at, finished_at
+RETURNING campaign_id, segment_id, segment_name, rules, name, message_template, campaign_type, status, target_audience_count, fan_out, rate, max_attempts, send_deadline_ms, receipt_deadline_ms, scheduled_at, round, workflow_id, start_confirmed_at, request_hash, failure_reason, created_by, created_at, updated_at, audience_resolved_at, started_at, finished_at, version, send_window
 `
 
 type NextRoundParams struct {
@@ -475,6 +490,8 @@ func (q *Queries) NextRound(ctx context.Context, arg NextRoundParams) (Campaign,
 		&i.AudienceResolvedAt,
 		&i.StartedAt,
 		&i.FinishedAt,
+		&i.Version,
+		&i.SendWindow,
 	)
 	return i, err
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const listCampaignsAfter = `-- name: ListCampaignsAfter :many
-SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
+SELECT campaigns.campaign_id, campaigns.segment_id, campaigns.segment_name, campaigns.rules, campaigns.name, campaigns.message_template, campaigns.campaign_type, campaigns.status, campaigns.target_audience_count, campaigns.fan_out, campaigns.rate, campaigns.max_attempts, campaigns.send_deadline_ms, campaigns.receipt_deadline_ms, campaigns.scheduled_at, campaigns.round, campaigns.workflow_id, campaigns.start_confirmed_at, campaigns.request_hash, campaigns.failure_reason, campaigns.created_by, campaigns.created_at, campaigns.updated_at, campaigns.audience_resolved_at, campaigns.started_at, campaigns.finished_at, campaigns.version, campaigns.send_window, campaign_stats.campaign_id, campaign_stats.total_messages, campaign_stats.pending_count, campaign_stats.in_flight_count, campaign_stats.total_delivered, campaign_stats.total_failed, campaign_stats.skipped_count, campaign_stats.cancelled_count, campaign_stats.total_sent, campaign_stats.delivery_rate, campaign_stats.revision, campaign_stats.last_updated
 FROM campaigns JOIN campaign_stats USING (campaign_id)
 WHERE campaigns.created_at <= $1
   AND (campaigns.created_at < $1 OR campaigns.campaign_id > $2)
@@ -70,6 +70,8 @@ func (q *Queries) ListCampaignsAfter(ctx context.Context, arg ListCampaignsAfter
 			&i.Campaign.AudienceResolvedAt,
 			&i.Campaign.StartedAt,
 			&i.Campaign.FinishedAt,
+			&i.Campaign.Version,
+			&i.Campaign.SendWindow,
 			&i.CampaignStat.CampaignID,
 			&i.CampaignStat.TotalMessages,
 			&i.CampaignStat.PendingCount,

@@ -7,6 +7,7 @@ package businesssql
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,7 +33,7 @@ func (q *Queries) CancelPending(ctx context.Context, arg CancelPendingParams) (i
 }
 
 const getSendContext = `-- name: GetSendContext :one
-SELECT name, campaign_type, status, send_deadline_ms FROM campaigns WHERE campaign_id = $1
+SELECT name, campaign_type, status, send_deadline_ms, send_window FROM campaigns WHERE campaign_id = $1
 `
 
 type GetSendContextRow struct {
@@ -40,6 +41,7 @@ type GetSendContextRow struct {
 	CampaignType   string
 	Status         string
 	SendDeadlineMs int64
+	SendWindow     json.RawMessage
 }
 
 func (q *Queries) GetSendContext(ctx context.Context, campaignID uuid.UUID) (GetSendContextRow, error) {
@@ -50,6 +52,7 @@ func (q *Queries) GetSendContext(ctx context.Context, campaignID uuid.UUID) (Get
 		&i.CampaignType,
 		&i.Status,
 		&i.SendDeadlineMs,
+		&i.SendWindow,
 	)
 	return i, err
 }

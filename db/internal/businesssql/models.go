@@ -63,6 +63,8 @@ type Campaign struct {
 	AudienceResolvedAt  *time.Time
 	StartedAt           *time.Time
 	FinishedAt          *time.Time
+	Version             int32
+	SendWindow          json.RawMessage
 }
 
 type CampaignDeliverySummary struct {

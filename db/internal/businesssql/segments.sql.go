@@ -157,7 +157,7 @@ const updateSegment = `-- name: UpdateSegment :one
 UPDATE segments
 SET name = $1, description = $2, rules = $3, preview_count = $4,
     updated_by = $5, updated_at = now(), version = version + 1
-WHERE segment_id = $6
+WHERE segment_id = $6 AND ($7::integer = 0 OR version = $7)
 RETURNING segment_id, name, description, rules, preview_count, version, created_by, updated_by, created_at, updated_at
 `
 
@@ -168,6 +168,7 @@ type UpdateSegmentParams struct {
 	PreviewCount *int32
 	UpdatedBy    string
 	SegmentID    uuid.UUID
+	Version      int32
 }
 
 func (q *Queries) UpdateSegment(ctx context.Context, arg UpdateSegmentParams) (Segment, error) {
@@ -178,6 +179,7 @@ func (q *Queries) UpdateSegment(ctx context.Context, arg UpdateSegmentParams) (S
 		arg.PreviewCount,
 		arg.UpdatedBy,
 		arg.SegmentID,
+		arg.Version,
 	)
 	var i Segment
 	err := row.Scan(

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/shopspring/decimal"
 )
 
@@ -28,6 +29,57 @@ type Customer struct {
 	Version            int64
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
+}
+
+type Import struct {
+	ImportID         uuid.UUID
+	State            string
+	RowsRead         int64
+	RowsStored       int64
+	RowsRefused      int64
+	CustomersCreated int64
+	CustomersChanged int64
+	Errors           int64
+	Batch            int32
+	Failure          *string
+	StartedAt        time.Time
+	BeatAt           time.Time
+	UploadedAt       *time.Time
+	AppliedAt        time.Time
+	FinishedAt       *time.Time
+}
+
+type ImportBatch struct {
+	ImportID     uuid.UUID
+	Batch        int32
+	RowsRead     int32
+	RowsAccepted int32
+	RowsRefused  int32
+	Errors       int32
+	Customers    int32
+}
+
+type ImportError struct {
+	ImportID   uuid.UUID
+	Number     int32
+	Line       int64
+	ColumnName string
+	Code       string
+	Message    string
+}
+
+type ImportRow struct {
+	ImportID    uuid.UUID
+	Batch       int32
+	Email       string
+	CustomerID  pgtype.UUID
+	EventID     pgtype.UUID
+	Name        string
+	Phone       *string
+	TotalSpend  pgtype.Numeric
+	TotalVisits *int32
+	LastOrderAt *time.Time
+	Status      *string
 }
 
 type Inbox struct {
