@@ -137,20 +137,6 @@ func (c campaigns) get(ctx context.Context, in *campaignID) (*campaignOutput, er
 	return draftOutput(one), nil
 }
 
-func (c campaigns) list(ctx context.Context, in *paging) (*reply[page[campaignView]], error) {
-	request, err := in.request()
-	if err != nil {
-		return nil, err
-	}
-	found, err := c.service.List(ctx, request)
-	if err != nil {
-		return nil, err
-	}
-	return &reply[page[campaignView]]{Body: page[campaignView]{
-		Success: true, Data: convert(found.Items, viewCampaign), Pagination: paginate(request, found.Total),
-	}}, nil
-}
-
 func viewCreated(c campaign.Campaign) createdView {
 	return createdView{
 		CampaignID: c.ID.String(), CampaignName: c.Name, TotalCustomers: c.TargetCount, SegmentName: c.SegmentName,

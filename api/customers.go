@@ -10,8 +10,8 @@ import (
 // customers shows and changes customers that are stored; what is posted goes through ingest.
 type customers struct{ service Records }
 
-// customerView is a customer as clients see it.
-type customerView struct {
+// CustomerView is a customer as clients see it.
+type CustomerView struct {
 	CustomerID  string   `json:"customer_id" format:"uuid" doc:"The customer's id." example:"0197e5b5-3333-7a64-8a3c-3a5ef2c43a11"`
 	Name        string   `json:"name" doc:"The customer's name; [erased] when it was erased." example:"Asha"`
 	Email       string   `json:"email" doc:"The customer's address." example:"asha@shop.in"`
@@ -29,7 +29,7 @@ type customerView struct {
 
 // customerDetail is a customer with its last orders.
 type customerDetail struct {
-	customerView
+	CustomerView
 
 	LastOrders []orderView `json:"last_orders" nullable:"false" doc:"Its last ten orders, the newest first."`
 }
@@ -87,7 +87,7 @@ func (q customerQuery) filter() (customer.Filter, []string, error) {
 	}, scope, err
 }
 
-func (c customers) list(ctx context.Context, in *customerQuery) (*reply[slice[customerView]], error) {
+func (c customers) list(ctx context.Context, in *customerQuery) (*reply[slice[CustomerView]], error) {
 	filter, scope, err := in.filter()
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (c customers) get(ctx context.Context, in *customerID) (*customerOutput[cus
 		return nil, err
 	}
 	return tagged(found.Record, customerDetail{
-		customerView: viewCustomer(found.Record), LastOrders: convert(found.Orders, viewOrder),
+		CustomerView: viewCustomer(found.Record), LastOrders: convert(found.Orders, viewOrder),
 	}), nil
 }
 
@@ -119,7 +119,7 @@ type customerPatch struct {
 	Body    jsonBody[customerEdit]
 }
 
-func (c customers) edit(ctx context.Context, in *customerPatch) (*customerOutput[customerView], error) {
+func (c customers) edit(ctx context.Context, in *customerPatch) (*customerOutput[CustomerView], error) {
 	id, err := idOf(in.ID, "Customer")
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (c customers) edit(ctx context.Context, in *customerPatch) (*customerOutput
 	return tagged(changed, viewCustomer(changed)), nil
 }
 
-func (c customers) deactivate(ctx context.Context, in *customerID) (*customerOutput[customerView], error) {
+func (c customers) deactivate(ctx context.Context, in *customerID) (*customerOutput[CustomerView], error) {
 	id, err := idOf(in.ID, "Customer")
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (c customers) deactivate(ctx context.Context, in *customerID) (*customerOut
 	return tagged(changed, viewCustomer(changed)), nil
 }
 
-func (c customers) erase(ctx context.Context, in *customerID) (*customerOutput[customerView], error) {
+func (c customers) erase(ctx context.Context, in *customerID) (*customerOutput[CustomerView], error) {
 	id, err := idOf(in.ID, "Customer")
 	if err != nil {
 		return nil, err
@@ -166,8 +166,8 @@ func tagged[T any](r customer.Record, view T) *customerOutput[T] {
 	return &customerOutput[T]{ETag: etagOf(r.Version), Body: answer[T]{Success: true, Data: view}}
 }
 
-func viewCustomer(r customer.Record) customerView {
-	return customerView{
+func viewCustomer(r customer.Record) CustomerView {
+	return CustomerView{
 		CustomerID: r.ID.String(), Name: r.Name, Email: r.Email, Phone: r.Phone, Status: r.Status,
 		TotalSpend: r.TotalSpend.String(), TotalVisits: int(r.TotalVisits), TotalOrders: int(r.TotalOrders),
 		LastOrderAt: instantOf(r.LastOrderAt), Erased: r.Erased(), Version: r.Version,

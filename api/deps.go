@@ -67,6 +67,7 @@ type Segments interface {
 	Delete(ctx context.Context, id uuid.UUID) ([]campaign.Ref, error)
 	Get(ctx context.Context, id uuid.UUID) (campaign.Segment, error)
 	List(ctx context.Context) ([]campaign.Segment, error)
+	ListAfter(ctx context.Context, after cursor.Position, limit int) (cursor.Page[campaign.Segment], error)
 	Count(ctx context.Context, rules json.RawMessage) (int, error)
 	Sample(ctx context.Context, rules json.RawMessage, limit int) ([]campaign.SampleCustomer, error)
 }
@@ -76,6 +77,7 @@ type Campaigns interface {
 	Create(ctx context.Context, in campaign.CreateInput) (campaign.Campaign, error)
 	Get(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
 	List(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error)
+	ListAfter(ctx context.Context, after cursor.Position, limit int) (cursor.Page[campaign.Campaign], error)
 	Recent(ctx context.Context, limit int) ([]campaign.Campaign, error)
 	Drafts
 	Controls

@@ -102,6 +102,9 @@ type fakeSegments struct {
 	remove func(ctx context.Context, id uuid.UUID) ([]campaign.Ref, error)
 	get    func(ctx context.Context, id uuid.UUID) (campaign.Segment, error)
 	list   func(ctx context.Context) ([]campaign.Segment, error)
+
+	listAfter func(ctx context.Context, after cursor.Position, limit int) (cursor.Page[campaign.Segment], error)
+
 	count  func(ctx context.Context, rules json.RawMessage) (int, error)
 	sample func(ctx context.Context, rules json.RawMessage, limit int) ([]campaign.SampleCustomer, error)
 }
@@ -124,6 +127,12 @@ func (f *fakeSegments) Get(ctx context.Context, id uuid.UUID) (campaign.Segment,
 
 func (f *fakeSegments) List(ctx context.Context) ([]campaign.Segment, error) { return f.list(ctx) }
 
+func (f *fakeSegments) ListAfter(
+	ctx context.Context, after cursor.Position, limit int,
+) (cursor.Page[campaign.Segment], error) {
+	return f.listAfter(ctx, after, limit)
+}
+
 func (f *fakeSegments) Count(ctx context.Context, rules json.RawMessage) (int, error) {
 	return f.count(ctx, rules)
 }
@@ -136,6 +145,7 @@ type fakeCampaigns struct {
 	create      func(ctx context.Context, in campaign.CreateInput) (campaign.Campaign, error)
 	get         func(ctx context.Context, id uuid.UUID) (campaign.Campaign, error)
 	list        func(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error)
+	listAfter   func(ctx context.Context, after cursor.Position, limit int) (cursor.Page[campaign.Campaign], error)
 	recent      func(ctx context.Context, limit int) ([]campaign.Campaign, error)
 	rehearse    func(ctx context.Context, in campaign.CreateInput) (campaign.Rehearsal, error)
 	launch      func(ctx context.Context, id uuid.UUID, m customer.Match) (campaign.Campaign, error)
@@ -156,6 +166,12 @@ func (f *fakeCampaigns) Get(ctx context.Context, id uuid.UUID) (campaign.Campaig
 
 func (f *fakeCampaigns) List(ctx context.Context, p campaign.PageRequest) (campaign.Page[campaign.Campaign], error) {
 	return f.list(ctx, p)
+}
+
+func (f *fakeCampaigns) ListAfter(
+	ctx context.Context, after cursor.Position, limit int,
+) (cursor.Page[campaign.Campaign], error) {
+	return f.listAfter(ctx, after, limit)
 }
 
 func (f *fakeCampaigns) Recent(ctx context.Context, limit int) ([]campaign.Campaign, error) {

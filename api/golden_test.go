@@ -12,6 +12,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
@@ -101,6 +102,12 @@ func always(b *bundle) {
 	b.campaigns.list = func(context.Context, campaign.PageRequest) (campaign.Page[campaign.Campaign], error) {
 		return campaign.Page[campaign.Campaign]{Items: []campaign.Campaign{aCampaign(), aDraft()}, Total: 12}, nil
 	}
+	b.campaigns.listAfter = func(context.Context, cursor.Position, int) (cursor.Page[campaign.Campaign], error) {
+		return cursor.Page[campaign.Campaign]{Items: []campaign.Campaign{aDraft()}}, nil
+	}
+	b.segments.listAfter = func(context.Context, cursor.Position, int) (cursor.Page[campaign.Segment], error) {
+		return cursor.Page[campaign.Segment]{Items: []campaign.Segment{aSegment()}, Next: aSegment().Position()}, nil
+	}
 	b.campaigns.recent = func(context.Context, int) ([]campaign.Campaign, error) {
 		return []campaign.Campaign{aCampaign(), aDraft()}, nil
 	}
@@ -151,6 +158,8 @@ func TestGoldenSuccess(t *testing.T) {
 		{"preview_sample_empty", http.MethodGet, "/api/segments/preview?rules=%5B%5D", ""},
 		{"campaigns_create", http.MethodPost, "/api/campaigns", draft},
 		{"campaigns_list", http.MethodGet, "/api/campaigns?page=2&limit=5", ""},
+		{"campaigns_list_cursor", http.MethodGet, "/api/campaigns?cursor=" + cursor.Encode(aCampaign().Position(), "campaigns"), ""},
+		{"segments_list_limit", http.MethodGet, "/api/segments?limit=1", ""},
 		{"campaigns_get", http.MethodGet, campaignPath, ""},
 		{"campaigns_progress", http.MethodGet, campaignPath + "/progress", ""},
 		{"campaigns_dry_run", http.MethodPost, "/api/campaigns/dry-run", draft},

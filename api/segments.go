@@ -53,14 +53,6 @@ type segmentOutput struct {
 	Body answer[segmentView]
 }
 
-func (s segments) list(ctx context.Context, _ *struct{}) (*reply[answer[[]segmentView]], error) {
-	list, err := s.service.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return ok(convert(list, viewSegment)), nil
-}
-
 func (s segments) get(ctx context.Context, in *segmentID) (*segmentOutput, error) {
 	id, err := idOf(in.ID, "Segment")
 	if err != nil {

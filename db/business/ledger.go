@@ -18,12 +18,20 @@ func (s *Store) LedgerEntries(ctx context.Context, f campaign.EntryFilter) ([]ca
 	for i, st := range f.Statuses {
 		statuses[i] = string(st)
 	}
-	rows, err := s.q.ListEntries(ctx, businesssql.ListEntriesParams{
-		CampaignID: f.CampaignID, Statuses: statuses, FailureCode: f.FailureCode,
-		AfterSeq: int32(f.After), N: int32(f.Limit), //nolint:gosec // a number of ours, and a page of a thousand at most
+	var rows []businesssql.ListEntriesRow
+	err := s.inTx(ctx, func(_ pgx.Tx, q *businesssql.Queries) error {
+		if err := q.PlanEachTime(ctx); err != nil {
+			return err
+		}
+		var err error
+		rows, err = q.ListEntries(ctx, businesssql.ListEntriesParams{
+			CampaignID: f.CampaignID, Statuses: statuses, FailureCode: f.FailureCode,
+			AfterSeq: int32(f.After), N: int32(f.Limit), //nolint:gosec // a number of ours, and a page of a thousand at most
+		})
+		return err
 	})
 	if err != nil {
-		return nil, db.Translate(err)
+		return nil, err
 	}
 	out := make([]campaign.Entry, len(rows))
 	for i := range rows {

@@ -47,6 +47,7 @@ var (
 	_ campaign.Rehearser        = (*business.Store)(nil)
 	_ campaign.SuppressionStore = (*business.Store)(nil)
 	_ campaign.SegmentStore     = (*business.Store)(nil)
+	_ campaign.LedgerStore      = (*business.Store)(nil)
 	_ campaign.AudienceReader   = (*business.Store)(nil)
 	_ campaign.Dashboard        = (*business.Store)(nil)
 )

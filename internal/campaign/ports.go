@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/segment"
 )
 
@@ -19,6 +20,8 @@ type SegmentStore interface {
 	DeleteSegment(ctx context.Context, id uuid.UUID) error
 	Segment(ctx context.Context, id uuid.UUID) (Segment, error)
 	Segments(ctx context.Context) ([]Segment, error)
+	// SegmentsAfter gives up to limit segments that follow a position.
+	SegmentsAfter(ctx context.Context, after cursor.Position, limit int) ([]Segment, error)
 	// SegmentUsers gives the campaigns that refer to the segment.
 	SegmentUsers(ctx context.Context, id uuid.UUID) ([]Ref, error)
 }
@@ -42,6 +45,8 @@ type Store interface {
 	InsertCampaign(ctx context.Context, c Campaign, requestHash []byte) (Campaign, bool, error)
 	Campaign(ctx context.Context, id uuid.UUID) (Campaign, error)
 	Campaigns(ctx context.Context, p PageRequest) (Page[Campaign], error)
+	// CampaignsAfter gives up to limit campaigns that follow a position.
+	CampaignsAfter(ctx context.Context, after cursor.Position, limit int) ([]Campaign, error)
 	// AllCampaigns gives the newest campaigns with their books, at most limit.
 	AllCampaigns(ctx context.Context, limit int) ([]Campaign, error)
 	// ConfirmStart records that the workflow of the round is known to have been started.

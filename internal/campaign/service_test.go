@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/cursor"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/segment"
 )
@@ -85,6 +86,14 @@ func (h *house) Campaign(_ context.Context, id uuid.UUID) (campaign.Campaign, er
 
 func (h *house) Campaigns(context.Context, campaign.PageRequest) (campaign.Page[campaign.Campaign], error) {
 	return campaign.Page[campaign.Campaign]{}, nil
+}
+
+func (h *house) CampaignsAfter(context.Context, cursor.Position, int) ([]campaign.Campaign, error) {
+	return nil, nil
+}
+
+func (h *house) SegmentsAfter(context.Context, cursor.Position, int) ([]campaign.Segment, error) {
+	return nil, nil
 }
 
 func (h *house) AllCampaigns(context.Context, int) ([]campaign.Campaign, error) { return nil, nil }

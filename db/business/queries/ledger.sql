@@ -1,3 +1,8 @@
+-- name: PlanEachTime :exec
+-- For the list of entries: a plan made once for all filters and limits sorts what is left of the campaign
+-- for each page.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
+
 -- name: ListEntries :many
 -- A walk along the key (campaign_id, seq). A filter that few rows satisfy reads the campaign to its end:
 -- an index on status would make every change of a row dearer (see 00001).

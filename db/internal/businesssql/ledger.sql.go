@@ -230,3 +230,14 @@ func (q *Queries) ListEntryReceipts(ctx context.Context, communicationID uuid.UU
 	}
 	return items, nil
 }
+
+const planEachTime = `-- name: PlanEachTime :exec
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true)
+`
+
+// For the list of entries: a plan made once for all filters and limits sorts what is left of the campaign
+// for each page.
+func (q *Queries) PlanEachTime(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, planEachTime)
+	return err
+}
