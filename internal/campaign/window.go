@@ -72,10 +72,23 @@ func (h *Hours) At(now time.Time) (open bool, until time.Time) {
 		case opens.After(now):
 			return false, opens
 		default:
-			return true, closes
+			return true, h.through(y, m, d+day, closes)
 		}
 	}
 	return false, now.AddDate(0, 0, 1) // not reached: see above
+}
+
+// through gives when the window of a day closes, with those that follow without a pause: where clocks are put
+// forward, the time between two windows may be one that they skip.
+func (h *Hours) through(y int, m time.Month, d int, closes time.Time) time.Time {
+	for {
+		d++
+		opens, next := h.window(y, m, d)
+		if opens.After(closes) || !opens.Before(next) {
+			return closes
+		}
+		closes = next
+	}
 }
 
 // After is the moment at which the window has been open for d since start.

@@ -59,6 +59,8 @@ func TestSendWindow(t *testing.T) {
 
 		// Half an hour: 4 October 2026 from 02:00 +10:30 to 02:30 +11:00.
 		{"HalfAnHourForward", "02:15", "20:00", lordHowe, "2026-10-04T01:59:00+10:30", false, "2026-10-04T02:30:00+11:00"},
+		// The only closed minute of the day is skipped: 1 April 2011 from 00:01 to 01:01.
+		{"ClosedForATimeThatIsSkipped", "00:02", "00:01", "Asia/Gaza", "2011-03-31T12:00:00+02:00", true, "2011-04-02T00:01:00+03:00"},
 		// 30 December 2011 did not take place in Samoa.
 		{"ADayThatIsSkipped", "09:00", "20:00", "Pacific/Apia", "2011-12-29T21:00:00-10:00", false, "2011-12-31T09:00:00+14:00"},
 	}
@@ -105,7 +107,7 @@ func TestSendWindowAgreesWithTheClock(t *testing.T) {
 		still, same := h.At(until.Add(-1))
 		require.Equal(t, open, still)
 		require.True(t, until.Equal(same))
-		// Windows of neighbouring days never touch, for from is not to: the state changes.
+		// Windows that touch are one: the state changes.
 		changed, _ := h.At(until)
 		require.NotEqual(t, open, changed)
 	})

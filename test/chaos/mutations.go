@@ -213,8 +213,11 @@ func workflowMistakes() []mutation {
 			name: "cursor-of-the-last-fetched", why: "what was fetched and not sent is passed over after a pause",
 			edits: []edit{
 				{
-					"workflows/lane.go", "		due, ok := l.pace.plan(1, workflow.Now(ctx))\n		if !ok {\n			l.setTimer(ctx, sel)\n			return nil\n		}\n		l.advance(seq)\n",
-					"		l.advance(seq)\n		due, ok := l.pace.plan(1, workflow.Now(ctx))\n		if !ok {\n			l.setTimer(ctx, sel)\n			return nil\n		}\n",
+					"workflows/lane.go",
+					"		due, ok := l.pace.plan(1, workflow.Now(ctx))\n		if !ok {\n			l.setTimer(ctx, sel)\n			return nil\n" +
+						"		}\n		l.advance(seq)\n",
+					"		l.advance(seq)\n		due, ok := l.pace.plan(1, workflow.Now(ctx))\n		if !ok {\n			l.setTimer(ctx, sel)\n" +
+						"			return nil\n		}\n",
 				},
 				{"workflows/options.go", "sendPasses = 3", "sendPasses = 1"},
 			},
