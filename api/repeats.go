@@ -80,7 +80,10 @@ func (r repeats) answer(ctx huma.Context, request idempotency.Request, id string
 			r.release(ctx.Context(), request, id)
 		}
 	}()
+	stop := r.renew(ctx.Context(), request)
+	defer stop()
 	next(rec)
+	stop()
 	settled = true
 	if !worthKeeping(rec.status) {
 		r.release(ctx.Context(), request, id)
@@ -89,6 +92,26 @@ func (r repeats) answer(ctx huma.Context, request idempotency.Request, id string
 	}
 	ctx.SetStatus(rec.status)
 	_, _ = ctx.BodyWriter().Write(rec.body.Bytes()) // the client may have gone away
+}
+
+// renew keeps the key taken until stop is called. A renewal that fails does no harm by itself: the next may not.
+func (r repeats) renew(ctx context.Context, request idempotency.Request) (stop func()) {
+	ctx, stop = context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		tick := time.NewTicker(idempotency.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := r.store.Renew(ctx, request); err != nil && ctx.Err() == nil {
+				r.log.WarnContext(ctx, "key not renewed", "error", err, "request_id", requestID(ctx))
+			}
+		}
+	}()
+	return stop
 }
 
 // worthKeeping says which answers a repeat gets again. Those that say "not now" are not: the repeat is
@@ -127,6 +150,7 @@ func (r repeats) refuse(ctx huma.Context, id string, err error) {
 		p = newProblem(http.StatusUnprocessableEntity, typeKeyReused, p.Detail)
 	case errors.Is(err, idempotency.ErrRunning):
 		p = newProblem(http.StatusConflict, typeKeyRunning, p.Detail)
+		p.retryAfter = 1 // most requests are answered by then
 	}
 	abort(humagin.Unwrap(ctx), p)
 }

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -22,7 +24,8 @@ type fakeRepeats struct {
 	mu   sync.Mutex
 	kept map[string]*keptRepeat
 	// fail is what every call gives when it is set.
-	fail error
+	fail    error
+	renewed int
 }
 
 type keptRepeat struct {
@@ -46,6 +49,13 @@ func (f *fakeRepeats) Claim(_ context.Context, r idempotency.Request) (*idempote
 		return nil, idempotency.ErrRunning
 	}
 	return have.answer, nil
+}
+
+func (f *fakeRepeats) Renew(context.Context, idempotency.Request) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.renewed++
+	return f.fail
 }
 
 func (f *fakeRepeats) Settle(_ context.Context, r idempotency.Request, a idempotency.Answer) error {
@@ -169,6 +179,22 @@ func TestIdempotencyKey(t *testing.T) {
 		close(leave)
 		require.Equal(t, http.StatusOK, <-done)
 		require.Equal(t, http.StatusOK, b.call(t, http.MethodPost, target, "", "Idempotency-Key", "k").Code)
+	})
+
+	t.Run("TheKeyIsRenewedWhileTheRequestIsWorkedOn", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			b := setup(t)
+			b.campaigns.steer = func(context.Context, string, uuid.UUID) (campaign.Progress, error) {
+				time.Sleep(3 * idempotency.Lease) // on the test's own clock
+				return campaign.Progress{}, nil
+			}
+			target := "/api/campaigns/" + campaignID.String() + "/pause"
+			require.Equal(t, http.StatusOK, b.call(t, http.MethodPost, target, "", "Idempotency-Key", "k").Code)
+			b.repeats.mu.Lock()
+			defer b.repeats.mu.Unlock()
+			require.GreaterOrEqual(t, b.repeats.renewed, 8)
+		})
 	})
 
 	t.Run("ARefusalIsKeptAndAFaultIsNot", func(t *testing.T) {

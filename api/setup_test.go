@@ -137,7 +137,8 @@ func requireContract(t *testing.T, w *httptest.ResponseRecorder) {
 	} else {
 		require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	}
-	require.Equal(t, w.Code == 503 || w.Code == 429, w.Header().Get("Retry-After") != "" || body["status"] == "Unhealthy")
+	busy := body["type"] == "/problems/idempotency-key-running"
+	require.Equal(t, w.Code == 503 || w.Code == 429 || busy, w.Header().Get("Retry-After") != "" || body["status"] == "Unhealthy")
 	for name, want := range map[string]string{
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
 		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "X-Request-Id": "req-1",

@@ -60,6 +60,13 @@ func keptAnswer(ctx context.Context, q *businesssql.Queries, r idempotency.Reque
 	return out, nil
 }
 
+// Renew takes the key of a request for longer; see idempotency.Store.
+func (s *Store) Renew(ctx context.Context, r idempotency.Request) error {
+	return db.Translate(s.q.RenewIdempotencyKey(ctx, businesssql.RenewIdempotencyKeyParams{
+		Owner: r.Owner, Key: r.Key, Fingerprint: r.Fingerprint[:], Lease: interval(idempotency.Lease),
+	}))
+}
+
 // Settle keeps the answer of a request; see idempotency.Store.
 func (s *Store) Settle(ctx context.Context, r idempotency.Request, a idempotency.Answer) error {
 	header, err := json.Marshal(a.Header)

@@ -84,6 +84,18 @@ func TestIdempotencyKeys(t *testing.T) {
 		require.Nil(t, got)
 	})
 
+	t.Run("AKeyThatIsRenewedStaysTaken", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		_, err := b.store.Claim(t.Context(), asked("k", "a"))
+		require.NoError(t, err)
+		_, err = b.pool.Exec(t.Context(), "UPDATE idempotency_keys SET running_until = now() - interval '1 second'")
+		require.NoError(t, err)
+		require.NoError(t, b.store.Renew(t.Context(), asked("k", "a")))
+		_, err = b.store.Claim(t.Context(), asked("k", "a"))
+		require.ErrorIs(t, err, idempotency.ErrRunning)
+	})
+
 	t.Run("AnOldKeyIsFreeAndGoes", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)

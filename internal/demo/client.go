@@ -48,7 +48,7 @@ func (c *client) get(ctx context.Context, path string, out any) error {
 	return c.call(ctx, request{method: http.MethodGet, path: path, want: http.StatusOK}, out)
 }
 
-// call makes a request. A 503, a 429 or a lost connection is repeated under the same key until ctx ends: that is
+// call makes a request. One that is told to come back later, or whose connection is lost, is repeated under the same key until ctx ends: that is
 // what the key is for.
 func (c *client) call(ctx context.Context, r request, out any) error {
 	raw, err := json.Marshal(r.body)
@@ -63,7 +63,7 @@ func (c *client) call(ctx context.Context, r request, out any) error {
 				return nil
 			}
 			return json.Unmarshal(answer, out)
-		case err == nil && status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests:
+		case err == nil && !later(status, answer):
 			return fmt.Errorf("%s %s: status %d, want %d: %s", r.method, r.path, status, r.want, answer)
 		}
 		select {
@@ -72,6 +72,12 @@ func (c *client) call(ctx context.Context, r request, out any) error {
 		case <-time.After(busyPause):
 		}
 	}
+}
+
+// later reports whether an answer says that the same request may succeed in a moment.
+func later(status int, answer []byte) bool {
+	running := status == http.StatusConflict && bytes.Contains(answer, []byte("/problems/idempotency-key-running"))
+	return running || status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
 }
 
 func (c *client) once(ctx context.Context, r request, raw []byte) (int, []byte, error) {

@@ -13,9 +13,9 @@ import (
 const (
 	// Keep is how long an answer is given again. Clients that repeat later have forgotten why.
 	Keep = 24 * time.Hour
-	// Lease is how long a request may run before its key is free again: twice the longest handler. What
-	// holds it longer has died.
-	Lease = time.Minute
+	// Lease is how long a key stays taken after the last sign of life of whoever works on it, who renews it
+	// three times as often. A client that repeats after a crash is kept waiting that long.
+	Lease = 5 * time.Second
 )
 
 // Request is a request under a key. The same key of two owners is two keys.
@@ -51,6 +51,8 @@ type Store interface {
 	// last Keep. ErrRunning means that it is still being worked on, ErrOther that the key belongs to
 	// another request.
 	Claim(ctx context.Context, r Request) (*Answer, error)
+	// Renew takes the key for another Lease. One that is no longer taken stays free.
+	Renew(ctx context.Context, r Request) error
 	// Settle keeps the answer. Doing so again changes nothing: the first one stands.
 	Settle(ctx context.Context, r Request, a Answer) error
 	// Release gives a key back that got no answer worth keeping.

@@ -116,6 +116,8 @@ func (c *client) once(ctx context.Context, o *op) {
 		o.Lost = "an answer that is cut off"
 	case res.StatusCode < http.StatusMultipleChoices:
 		o.Outcome, o.Answer = acknowledged, raw
+	case res.Header.Get("Retry-After") != "": // not now: somebody else may still be working on it
+		o.Lost = string(raw)
 	case res.StatusCode < http.StatusInternalServerError:
 		o.Outcome, o.Answer = refused, raw
 	default:

@@ -13,6 +13,10 @@ RETURNING true;
 -- name: GetIdempotencyKey :many
 SELECT fingerprint, status, header, body FROM idempotency_keys WHERE owner = @owner AND key = @key;
 
+-- name: RenewIdempotencyKey :exec
+UPDATE idempotency_keys SET running_until = now() + sqlc.arg(lease)::interval
+WHERE owner = @owner AND key = @key AND fingerprint = @fingerprint AND status IS NULL;
+
 -- name: SettleIdempotencyKey :exec
 UPDATE idempotency_keys SET status = sqlc.arg(status)::smallint, header = @header, body = @body
 WHERE owner = @owner AND key = @key AND fingerprint = @fingerprint AND status IS NULL;

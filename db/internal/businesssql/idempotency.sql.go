@@ -137,6 +137,28 @@ func (q *Queries) ReleaseIdempotencyKey(ctx context.Context, arg ReleaseIdempote
 	return err
 }
 
+const renewIdempotencyKey = `-- name: RenewIdempotencyKey :exec
+UPDATE idempotency_keys SET running_until = now() + $1::interval
+WHERE owner = $2 AND key = $3 AND fingerprint = $4 AND status IS NULL
+`
+
+type RenewIdempotencyKeyParams struct {
+	Lease       pgtype.Interval
+	Owner       string
+	Key         string
+	Fingerprint []byte
+}
+
+func (q *Queries) RenewIdempotencyKey(ctx context.Context, arg RenewIdempotencyKeyParams) error {
+	_, err := q.db.Exec(ctx, renewIdempotencyKey,
+		arg.Lease,
+		arg.Owner,
+		arg.Key,
+		arg.Fingerprint,
+	)
+	return err
+}
+
 const settleIdempotencyKey = `-- name: SettleIdempotencyKey :exec
 UPDATE idempotency_keys SET status = $1::smallint, header = $2, body = $3
 WHERE owner = $4 AND key = $5 AND fingerprint = $6 AND status IS NULL
