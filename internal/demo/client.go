@@ -48,8 +48,8 @@ func (c *client) get(ctx context.Context, path string, out any) error {
 	return c.call(ctx, request{method: http.MethodGet, path: path, want: http.StatusOK}, out)
 }
 
-// call makes a request. One that is told to come back later, or whose connection is lost, is repeated under the same key until ctx ends: that is
-// what the key is for.
+// call makes a request. One that is told to come back later, or whose connection is lost, is repeated under the same key until ctx
+// ends: that is what the key is for.
 func (c *client) call(ctx context.Context, r request, out any) error {
 	raw, err := json.Marshal(r.body)
 	if err != nil {
