@@ -68,6 +68,7 @@ func (b *bench) scenarios() []scenario {
 		{"W3", "a paged campaign's rate over two workers", all, b.pagedRate},
 		{"A1", "audience resolved, rendered and stored", all, b.audience},
 		{"R1", "receipts, three copies each, shuffled", all, b.receipts},
+		{"Q1", "reads of a console's pages, 50 a second", all, b.reads},
 		{"P1", "preview of a five-rule tree over everyone", []string{setAll, setMillion}, b.preview},
 		{"M1", "one paged campaign over everyone", []string{setMillion}, b.million},
 		// Its customers join the others, so it comes after everything that counts them.
