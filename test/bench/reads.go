@@ -52,7 +52,8 @@ func (b *bench) readsBeside(ctx context.Context, phase string, fields map[string
 		}
 	}
 	routes := map[string]string{
-		"list": "/api/campaigns?limit=20", "campaign": "/api/campaigns/" + id, "stats": "/api/campaignstats", "messages": "/api/campaigns/" + id + "/messages",
+		"list": "/api/campaigns?limit=20", "stats": "/api/campaignstats",
+		"campaign": "/api/campaigns/" + id, "messages": "/api/campaigns/" + id + "/messages",
 	}
 	if !draft {
 		routes["progress"] = "/api/campaigns/" + id + "/progress"
