@@ -54,6 +54,8 @@ type Deps struct {
 	Answers  AnswerRecorder
 	Books    BooksStore
 	Vendor   vendor.Client
+	// Occurrences makes the campaigns of schedules.
+	Occurrences Occurrences
 	// UnsubscribeURL makes the links of messages; nil makes messages without.
 	UnsubscribeURL func(campaignID, customerID uuid.UUID) string
 	Now            func() time.Time
@@ -86,10 +88,13 @@ type Activities struct {
 	answers  AnswerRecorder
 	books    BooksStore
 	vendor   vendor.Client
-	links    func(campaignID, customerID uuid.UUID) string
-	pages    *pageCache
-	now      func() time.Time
-	log      *slog.Logger
+	// occurrences makes the campaigns of schedules.
+	occurrences Occurrences
+
+	links func(campaignID, customerID uuid.UUID) string
+	pages *pageCache
+	now   func() time.Time
+	log   *slog.Logger
 	// posts are those of pages; ordinary sends are bounded by the worker's activity slots.
 	posts      *semaphore.Weighted
 	pagedAbove int
@@ -101,7 +106,7 @@ type Activities struct {
 func New(d Deps) *Activities {
 	d.ApplyDefaults()
 	return &Activities{
-		audience: d.Audience, messages: d.Messages, answers: d.Answers, books: d.Books, vendor: d.Vendor,
+		audience: d.Audience, messages: d.Messages, answers: d.Answers, books: d.Books, vendor: d.Vendor, occurrences: d.Occurrences,
 		links: d.UnsubscribeURL, pages: newPageCache(d.Messages, d.Now), now: d.Now, log: d.Log,
 		posts: semaphore.NewWeighted(int64(d.MaxPosts)), pagedAbove: d.PagedAbove, pageSize: d.PageSize,
 		limited: d.Limited,

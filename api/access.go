@@ -44,6 +44,11 @@ func accessOf(operation string) (auth.Permission, bool) {
 		"editCampaign": auth.WriteCampaigns, "deleteCampaign": auth.WriteCampaigns, "duplicateCampaign": auth.WriteCampaigns,
 		"setRate": auth.ControlCampaigns, "retryFailed": auth.ControlCampaigns,
 
+		"listSchedules": auth.ReadCampaigns, "getSchedule": auth.ReadCampaigns,
+		// What they make is launched.
+		"createSchedule": auth.ControlCampaigns, "replaceSchedule": auth.ControlCampaigns, "deleteSchedule": auth.ControlCampaigns,
+		"pauseSchedule": auth.ControlCampaigns, "resumeSchedule": auth.ControlCampaigns, "triggerSchedule": auth.ControlCampaigns,
+
 		"campaignStats": auth.ReadStats,
 		"dashboard":     auth.ReadCustomers,
 

@@ -108,9 +108,7 @@ func (c campaigns) create(ctx context.Context, in *createInput) (*createdOutput,
 		return nil, err
 	}
 	order.IdempotencyKey = in.IdempotencyKey
-	if p, known := auth.FromContext(ctx); known && p.Kind != auth.Nobody {
-		order.Principal = p.ID() // whatever the body says
-	}
+	order.Principal = authorOf(ctx, order.Principal)
 	made, err := c.service.Create(ctx, order)
 	if err != nil {
 		return nil, err
@@ -119,6 +117,14 @@ func (c campaigns) create(ctx context.Context, in *createInput) (*createdOutput,
 		Success: true, Data: viewCreated(made),
 		Message: fmt.Sprintf("Campaign \"%s\" created successfully with %d targeted customers", made.Name, made.TargetCount),
 	}}, nil
+}
+
+// authorOf is the caller, whatever the body says, unless there is no authentication to ask.
+func authorOf(ctx context.Context, said string) string {
+	if p, known := auth.FromContext(ctx); known && p.Kind != auth.Nobody {
+		return p.ID()
+	}
+	return said
 }
 
 type campaignID struct {

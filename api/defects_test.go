@@ -26,7 +26,7 @@ func withRealSegments(t *testing.T) (http.Handler, *int) {
 	b := setup(t)
 	deps := api.Deps{
 		Audit:     newFakeAccess(),
-		Customers: b.customers, Segments: campaign.NewSegments(store, store), Campaigns: b.campaigns,
+		Customers: b.customers, Segments: campaign.NewSegments(store, store), Campaigns: b.campaigns, Schedules: b.schedules,
 		Dashboard: b.dashboard, Receipts: b.publisher, WebhookSecret: secret, Logger: testLogger(b), Now: clock,
 	}
 	return api.New(deps), &store.stored

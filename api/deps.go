@@ -104,6 +104,19 @@ type Controls interface {
 	Progress(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 }
 
+// Schedules keeps campaigns that come again.
+type Schedules interface {
+	Create(ctx context.Context, in campaign.ScheduleInput) (campaign.Schedule, error)
+	Get(ctx context.Context, id uuid.UUID) (campaign.Schedule, error)
+	ListAfter(ctx context.Context, after cursor.Position, limit int) (cursor.Page[campaign.Schedule], error)
+	NextTimes(ctx context.Context, s campaign.Schedule, limit int) []time.Time
+	Replace(ctx context.Context, id uuid.UUID, m customer.Match, in campaign.ScheduleInput) (campaign.Schedule, error)
+	Pause(ctx context.Context, id uuid.UUID) (campaign.Schedule, error)
+	Resume(ctx context.Context, id uuid.UUID) (campaign.Schedule, error)
+	Delete(ctx context.Context, id uuid.UUID) error
+	Trigger(ctx context.Context, id uuid.UUID, principal, idempotencyKey string) (campaign.Campaign, error)
+}
+
 // Ledger shows what became of a campaign's recipients.
 type Ledger interface {
 	Entries(ctx context.Context, f campaign.EntryFilter) (cursor.Page[campaign.Entry], error)
@@ -137,6 +150,7 @@ type Deps struct {
 	Suppressions Suppressions
 	Segments     Segments
 	Campaigns    Campaigns
+	Schedules    Schedules
 	Ledger       Ledger
 	Dashboard    campaign.Dashboard
 	Receipts     ReceiptPublisher

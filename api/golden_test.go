@@ -99,6 +99,7 @@ func always(b *bundle) {
 	}
 	b.campaigns.get = func(context.Context, uuid.UUID) (campaign.Campaign, error) { return aCampaign(), nil }
 	alwaysDrafts(b)
+	alwaysSchedules(b)
 	b.campaigns.list = func(context.Context, campaign.PageRequest) (campaign.Page[campaign.Campaign], error) {
 		return campaign.Page[campaign.Campaign]{Items: []campaign.Campaign{aCampaign(), aDraft()}, Total: 12}, nil
 	}
@@ -128,7 +129,7 @@ func TestGoldenSuccess(t *testing.T) {
 	b := setup(t)
 	always(b)
 	segmentPath, campaignPath := "/api/segments/"+segmentID.String(), "/api/campaigns/"+campaignID.String()
-	customerPath := "/api/customers/" + customerID.String()
+	customerPath, schedulePath := "/api/customers/"+customerID.String(), "/api/schedules/"+scheduleID.String()
 	tests := []struct{ name, method, target, body string }{
 		{"health", http.MethodGet, "/health", ""},
 		{"healthz", http.MethodGet, "/healthz", ""},
@@ -171,6 +172,12 @@ func TestGoldenSuccess(t *testing.T) {
 		{"campaigns_cancel", http.MethodPost, campaignPath + "/cancel", ""},
 		{"campaigns_rate", http.MethodPost, campaignPath + "/rate", `{"rate":12.5}`},
 		{"campaigns_retry_failed", http.MethodPost, campaignPath + "/retry-failed", ""},
+		{"schedules_list", http.MethodGet, "/api/schedules?limit=1", ""},
+		{"schedules_create", http.MethodPost, "/api/schedules", scheduleJSON},
+		{"schedules_get", http.MethodGet, schedulePath, ""},
+		{"schedules_pause", http.MethodPost, schedulePath + "/pause", ""},
+		{"schedules_delete", http.MethodDelete, schedulePath, ""},
+		{"schedules_trigger", http.MethodPost, schedulePath + "/trigger", ""},
 		{"messages_list", http.MethodGet, campaignPath + "/messages?limit=2&status=FAILED,PENDING", ""},
 		{"messages_get", http.MethodGet, campaignPath + "/messages/" + customerID.String(), ""},
 		{"campaignstats", http.MethodGet, "/api/campaignstats", ""},

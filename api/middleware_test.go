@@ -198,7 +198,7 @@ func TestUnusableSecretRefusesReceipts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	h := api.New(api.Deps{
-		Customers: b.customers, Segments: b.segments, Campaigns: b.campaigns, Dashboard: b.dashboard,
+		Customers: b.customers, Segments: b.segments, Campaigns: b.campaigns, Schedules: &fakeSchedules{}, Dashboard: b.dashboard,
 		Receipts: b.publisher, Logger: testLogger(b), Now: clock,
 	})
 	body := batch(delivered)

@@ -75,6 +75,7 @@ func (r *routes) table(d Deps) {
 
 	r.people(d)
 	r.drafts(d)
+	r.schedules(d)
 	r.files(d)
 	r.ledger(d)
 
@@ -118,6 +119,19 @@ func (r *routes) drafts(d Deps) {
 	add(r, del("/api/campaigns/{id}", "deleteCampaign"), f.remove)
 	add(r, post("/api/campaigns/{id}/launch", "launchCampaign"), f.launch)
 	add(r, post("/api/campaigns/{id}/duplicate", "duplicateCampaign").gives(http.StatusCreated), f.duplicate)
+}
+
+// schedules are the routes of campaigns that come again.
+func (r *routes) schedules(d Deps) {
+	s := schedules{d.Schedules}
+	add(r, get("/api/schedules", "listSchedules"), s.list)
+	add(r, post("/api/schedules", "createSchedule").gives(http.StatusCreated), s.create)
+	add(r, get("/api/schedules/{id}", "getSchedule"), s.get)
+	add(r, put("/api/schedules/{id}", "replaceSchedule"), s.replace)
+	add(r, del("/api/schedules/{id}", "deleteSchedule"), s.remove)
+	add(r, post("/api/schedules/{id}/pause", "pauseSchedule"), s.turn(d.Schedules.Pause))
+	add(r, post("/api/schedules/{id}/resume", "resumeSchedule"), s.turn(d.Schedules.Resume))
+	add(r, post("/api/schedules/{id}/trigger", "triggerSchedule").gives(http.StatusCreated), s.trigger)
 }
 
 // files are the routes of customers by the file.

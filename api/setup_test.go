@@ -46,6 +46,7 @@ type bundle struct {
 	suppressions *fakeSuppressions
 	segments     *fakeSegments
 	campaigns    *fakeCampaigns
+	schedules    *fakeSchedules
 	ledger       *fakeLedger
 	dashboard    *fakeDashboard
 	publisher    *fakePublisher
@@ -59,7 +60,7 @@ func setup(t testing.TB, change ...func(*api.Deps)) *bundle {
 	t.Helper()
 	b := &bundle{
 		access:    newFakeAccess(),
-		customers: &fakeCustomers{}, records: &fakeRecords{}, imports: &fakeImports{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{}, ledger: &fakeLedger{},
+		customers: &fakeCustomers{}, records: &fakeRecords{}, imports: &fakeImports{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{}, schedules: &fakeSchedules{}, ledger: &fakeLedger{},
 		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, repeats: &fakeRepeats{kept: map[string]*keptRepeat{}}, logs: &safeBuffer{},
 		readiness: map[string]func(context.Context) error{
 			"postgres": func(context.Context) error { return nil },
@@ -67,7 +68,7 @@ func setup(t testing.TB, change ...func(*api.Deps)) *bundle {
 		},
 	}
 	deps := api.Deps{
-		Customers: b.customers, Records: b.records, Imports: b.imports, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Ledger: b.ledger, Dashboard: b.dashboard,
+		Customers: b.customers, Records: b.records, Imports: b.imports, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Schedules: b.schedules, Ledger: b.ledger, Dashboard: b.dashboard,
 		Receipts: b.publisher, Repeats: b.repeats, Keys: keysOf{b.access}, AuditLog: logOf{b.access}, Audit: b.access, Readiness: b.readiness, WebhookSecret: secret,
 		Logger: testLogger(b), Version: "v0.0.0-test", Now: clock,
 	}

@@ -13,6 +13,7 @@ const (
 	tagSuppressions = "Suppressions"
 	tagSegments     = "Segments"
 	tagCampaigns    = "Campaigns"
+	tagSchedules    = "Schedules"
 	tagFigures      = "Figures"
 	tagAccess       = "Access"
 	tagHealth       = "Health"
@@ -30,7 +31,7 @@ type words struct {
 
 // wordsOf gives the words of an operation by its id.
 func wordsOf(id string) words {
-	for _, more := range []map[string]words{peopleWords(), draftWords()} {
+	for _, more := range []map[string]words{peopleWords(), draftWords(), scheduleWords()} {
 		if w, ok := more[id]; ok {
 			return w
 		}
@@ -113,6 +114,24 @@ func draftWords() map[string]words {
 		"duplicateCampaign": {
 			tagCampaigns, "Make a draft that says what a campaign says", "Failed to duplicate campaign", nil,
 		},
+	}
+}
+
+// scheduleWords are those of campaigns that come again.
+func scheduleWords() map[string]words {
+	absent := []int{http.StatusNotFound}
+	return map[string]words{
+		"listSchedules":  {tagSchedules, "List recurring campaigns, newest first", "Failed to fetch schedules", nil},
+		"createSchedule": {tagSchedules, "Make a recurring campaign", "Failed to create schedule", absent},
+		"getSchedule":    {tagSchedules, "Get one recurring campaign and when it comes next", "Failed to fetch schedule", nil},
+		"replaceSchedule": {
+			tagSchedules, "Change a recurring campaign; campaigns that it has made stay", "Failed to change schedule",
+			[]int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
+		},
+		"deleteSchedule":  {tagSchedules, "End a recurring campaign; campaigns that it has made go on", "Failed to delete schedule", nil},
+		"pauseSchedule":   {tagSchedules, "Let no occurrence come until it is resumed", "Failed to pause schedule", nil},
+		"resumeSchedule":  {tagSchedules, "Let occurrences come again; those of the pause do not", "Failed to resume schedule", nil},
+		"triggerSchedule": {tagSchedules, "Launch the campaign of an occurrence now", "Failed to launch the occurrence", nil},
 	}
 }
 

@@ -9,12 +9,14 @@ type registry interface {
 
 // Names of the workflows on the wire.
 const (
-	CampaignWorkflowName = "CampaignWorkflow"
-	LaneWorkflowName     = "LaneWorkflow"
+	CampaignWorkflowName   = "CampaignWorkflow"
+	LaneWorkflowName       = "LaneWorkflow"
+	OccurrenceWorkflowName = "OccurrenceWorkflow"
 )
 
 // Register makes the workflows known under their wire names.
 func Register(r registry) {
 	r.RegisterWorkflowWithOptions(CampaignWorkflow, workflow.RegisterOptions{Name: CampaignWorkflowName})
 	r.RegisterWorkflowWithOptions(LaneWorkflow, workflow.RegisterOptions{Name: LaneWorkflowName})
+	r.RegisterWorkflowWithOptions(OccurrenceWorkflow, workflow.RegisterOptions{Name: OccurrenceWorkflowName})
 }

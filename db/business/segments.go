@@ -82,7 +82,7 @@ func (s *Store) Segments(ctx context.Context) ([]campaign.Segment, error) {
 	return out, nil
 }
 
-// SegmentUsers gives up to 100 campaigns that refer to the segment.
+// SegmentUsers gives up to 100 campaigns and schedules that refer to the segment.
 func (s *Store) SegmentUsers(ctx context.Context, id uuid.UUID) ([]campaign.Ref, error) {
 	rows, err := s.q.ListSegmentUsers(ctx, id)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *Store) SegmentUsers(ctx context.Context, id uuid.UUID) ([]campaign.Ref,
 	}
 	out := make([]campaign.Ref, len(rows))
 	for i, r := range rows {
-		out[i] = campaign.Ref{ID: r.CampaignID, Name: r.Name}
+		out[i] = campaign.Ref{ID: r.ID, Name: r.Name}
 	}
 	return out, nil
 }

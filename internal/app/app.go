@@ -50,6 +50,8 @@ var (
 	_ campaign.LedgerStore      = (*business.Store)(nil)
 	_ campaign.AudienceReader   = (*business.Store)(nil)
 	_ campaign.Dashboard        = (*business.Store)(nil)
+	_ campaign.ScheduleStore    = (*business.Store)(nil)
+	_ engine.SyncStore          = (*business.Store)(nil)
 )
 
 // NewLogger logs as JSON to standard error, one line an event.

@@ -12,7 +12,7 @@ import (
 	"github.com/xencrm/xencrm/internal/runner"
 )
 
-// Relay publishes the outbox and starts postponed campaigns until ctx ends.
+// Relay publishes the outbox, starts postponed campaigns and keeps schedules in line until ctx ends.
 func Relay(ctx context.Context, cfg config.Relay, log *slog.Logger) error {
 	r := newRole("relay", log)
 	defer r.close()
@@ -31,5 +31,6 @@ func Relay(ctx context.Context, cfg config.Relay, log *slog.Logger) error {
 		runner.Service{Name: "publisher", Run: publisher.Run},
 		runner.Service{Name: "outbox", Run: relay.Run},
 		runner.Service{Name: "starter", Run: starter.Run},
+		runner.Service{Name: "syncer", Run: engine.NewSyncer(on.engine, on.business, log).Run},
 	)
 }

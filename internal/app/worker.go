@@ -9,6 +9,7 @@ import (
 	"github.com/xencrm/xencrm/db/business"
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/config"
+	"github.com/xencrm/xencrm/internal/engine"
 	"github.com/xencrm/xencrm/internal/runner"
 	"github.com/xencrm/xencrm/internal/vendors/httpvendor"
 	"github.com/xencrm/xencrm/worker"
@@ -38,7 +39,14 @@ func Worker(ctx context.Context, cfg config.Worker, log *slog.Logger) error {
 	answers := business.NewRecorder(store)
 	r.onClose(answers.Close)
 	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
+	segments := campaign.NewSegments(store, store)
+	launcher := engine.New(temporal)
+	campaigns := campaign.NewService(campaign.Deps{
+		Store: store, Segments: segments, Audience: store, Engine: launcher, Now: time.Now, Log: log,
+		Rehearser: store, ExampleLink: links.Example(), PagedAbove: cfg.PagedAbove,
+	})
 	acts := activities.New(activities.Deps{
+		Occurrences:    campaign.NewSchedules(store, campaigns, launcher, log),
 		UnsubscribeURL: links.Unsubscribe,
 		Audience:       store, Messages: store, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
 		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends, Limited: cfg.VendorRate > 0,

@@ -42,11 +42,16 @@ func NewStarter(e campaign.Engine, s StartStore, log *slog.Logger) *Starter {
 
 // Run looks until the context ends.
 func (s *Starter) Run(ctx context.Context) error {
+	return every(ctx, s.log, "start unstarted campaigns", s.RunOnce)
+}
+
+// every does something now and again until the context ends; what fails is tried again at the next turn.
+func every(ctx context.Context, log *slog.Logger, task string, once func(context.Context) error) error {
 	ticker := time.NewTicker(starterEvery)
 	defer ticker.Stop()
 	for {
-		if err := s.RunOnce(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "unstarted campaigns not started yet", "error", err)
+		if err := once(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "not done yet, trying again", "task", task, "error", err)
 		}
 		select {
 		case <-ctx.Done():

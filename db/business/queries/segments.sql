@@ -21,4 +21,9 @@ SELECT * FROM segments WHERE segment_id = @segment_id;
 SELECT * FROM segments ORDER BY created_at DESC, segment_id LIMIT 1000;
 
 -- name: ListSegmentUsers :many
-SELECT campaign_id, name FROM campaigns WHERE segment_id = @segment_id ORDER BY created_at, campaign_id LIMIT 100;
+SELECT u.id, u.name::text AS name FROM (
+    SELECT c.campaign_id AS id, c.name, c.created_at FROM campaigns c WHERE c.segment_id = @segment_id
+    UNION ALL
+    SELECT s.schedule_id, s.plan ->> 'name', s.created_at FROM campaign_schedules s WHERE s.segment_id = @segment_id
+) u
+ORDER BY u.created_at, u.id LIMIT 100;

@@ -77,6 +77,23 @@ type CampaignDeliverySummary struct {
 	LastUpdated    time.Time
 }
 
+type CampaignSchedule struct {
+	ScheduleID     uuid.UUID
+	SegmentID      *uuid.UUID
+	Plan           json.RawMessage
+	Recurrence     json.RawMessage
+	Paused         bool
+	Deleted        bool
+	Version        int32
+	SyncedVersion  int32
+	LastAt         *time.Time
+	LastCampaignID *uuid.UUID
+	LastError      *string
+	CreatedBy      string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
 type CampaignStat struct {
 	CampaignID     uuid.UUID
 	TotalMessages  int32

@@ -89,12 +89,17 @@ func (q *Queries) InsertSegment(ctx context.Context, arg InsertSegmentParams) (S
 }
 
 const listSegmentUsers = `-- name: ListSegmentUsers :many
-SELECT campaign_id, name FROM campaigns WHERE segment_id = $1 ORDER BY created_at, campaign_id LIMIT 100
+SELECT u.id, u.name::text AS name FROM (
+    SELECT c.campaign_id AS id, c.name, c.created_at FROM campaigns c WHERE c.segment_id = $1
+    UNION ALL
+    SELECT s.schedule_id, s.plan ->> 'name', s.created_at FROM campaign_schedules s WHERE s.segment_id = $1
+) u
+ORDER BY u.created_at, u.id LIMIT 100
 `
 
 type ListSegmentUsersRow struct {
-	CampaignID uuid.UUID
-	Name       string
+	ID   uuid.UUID
+	Name string
 }
 
 func (q *Queries) ListSegmentUsers(ctx context.Context, segmentID uuid.UUID) ([]ListSegmentUsersRow, error) {
@@ -106,7 +111,7 @@ func (q *Queries) ListSegmentUsers(ctx context.Context, segmentID uuid.UUID) ([]
 	items := []ListSegmentUsersRow{}
 	for rows.Next() {
 		var i ListSegmentUsersRow
-		if err := rows.Scan(&i.CampaignID, &i.Name); err != nil {
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
