@@ -65,7 +65,8 @@ func (s *System) up(ctx context.Context) error {
 	e := s.cfg.External
 	stack, err := devstack.Start(ctx, devstack.Options{
 		Dir: s.cfg.Dir, BinDir: s.cfg.BinDir, Fresh: s.cfg.Fresh, Postgres: true, RabbitMQ: true, Temporal: true, Supervise: true,
-		MasterURL: e.MasterURL, BusinessURL: e.BusinessURL, RabbitURL: e.RabbitURL,
+		TemporalOnPostgres: s.cfg.TemporalOnPostgres,
+		MasterURL:          e.MasterURL, BusinessURL: e.BusinessURL, RabbitURL: e.RabbitURL,
 		RabbitManagementURL: e.RabbitManagement, TemporalAddress: e.TemporalAddress, TemporalUIURL: e.TemporalUIURL,
 		Progress: func(line string) { s.say("  " + line) },
 	})
