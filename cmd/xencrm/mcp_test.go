@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,25 @@ func TestMCPCommand(t *testing.T) {
 		require.Contains(t, c.stderr.String(), `"carrying messages"`, "the log has another way")
 	})
 
+	t.Run("TheDocumentedConfigurationWorks", func(t *testing.T) {
+		t.Parallel()
+		command, args, env := documentedMCP(t)
+		require.Equal(t, "xencrm", command)
+		require.Equal(t, "mcp", args[0])
+		url, _ := mcpServer(t)
+		var set []string
+		for name := range env {
+			set = append(set, name+"="+map[string]string{"XENCRM_URL": url}[name])
+		}
+		c := newMCPCommand(t, binary, args[1:], set)
+		c.Stdin = strings.NewReader(sayHello)
+		require.NoError(t, c.Start())
+		code, said := c.end(t)
+		require.Zero(t, code, c.stderr.String())
+		require.Len(t, said, 1)
+		require.Contains(t, said[0], "result")
+	})
+
 	t.Run("AServerThatIsAwayIsAnAnswer", func(t *testing.T) {
 		t.Parallel()
 		s := httptest.NewServer(http.NotFoundHandler())
@@ -141,6 +161,27 @@ func TestMCPCommand(t *testing.T) {
 		require.Contains(t, c.stdout.String(), "XENCRM_URL")
 		require.NotContains(t, c.stdout.String()+c.stderr.String(), canaryKey)
 	})
+}
+
+// documentedMCP reads the configuration of docs/mcp.md, as a client would.
+func documentedMCP(t *testing.T) (command string, args []string, env map[string]string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/mcp.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(page), "```json\n")
+	require.True(t, found)
+	block, _, found := strings.Cut(rest, "```")
+	require.True(t, found)
+	var file struct {
+		Servers map[string]struct {
+			Command string            `json:"command"`
+			Args    []string          `json:"args"`
+			Env     map[string]string `json:"env"`
+		} `json:"mcpServers"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(block), &file))
+	server := file.Servers["xencrm"]
+	return server.Command, server.Args, server.Env
 }
 
 // sayHello opens a session.

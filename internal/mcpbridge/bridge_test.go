@@ -17,7 +17,7 @@ import (
 // TestClient has mcp-go's client on one side and its server on the other, in both kinds of the protocol.
 func TestClient(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{mcp.ProtocolVersion20250618, mcp.ProtocolVersion20251125, mcp.ProtocolVersion20260728} {
+	for _, version := range mcp.ValidProtocolVersions {
 		t.Run("Speaks"+version, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
