@@ -70,7 +70,7 @@ func addCustomer(ctx context.Context, c call, in customerIn) (customerOut, error
 type orderIn struct {
 	OrderAmount    float64 `json:"order_amount"              jsonschema_description:"Rupees, with at most two decimals, such as 1200 or 1234.50."  min:"0.01"`
 	CustomerEmail  string  `json:"customer_email,omitempty"  jsonschema_description:"E-mail address of the customer; this or customer_id."         length:"254"`
-	CustomerID     string  `json:"customer_id,omitempty"     jsonschema_description:"Id of the customer; it wins over customer_email."             format:"uuid" length:"36"`
+	CustomerID     string  `json:"customer_id,omitempty"     jsonschema_description:"Id of the customer; it wins over customer_email."             length:"36"`
 	OrderStatus    string  `json:"order_status,omitempty"    jsonschema:"enum=COMPLETED,enum=PENDING,enum=CANCELLED,enum=REFUNDED"                 jsonschema_description:"COMPLETED unless said otherwise."`
 	ExternalID     string  `json:"external_id,omitempty"     jsonschema_description:"The order's number in the shop: the same number is the same order." length:"100"`
 	OrderedAt      string  `json:"ordered_at,omitempty"      jsonschema_description:"When it was ordered, RFC 3339 with a zone or a date; now unless said otherwise."`

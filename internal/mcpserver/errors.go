@@ -37,8 +37,12 @@ func refusal(err error) *mcp.CallToolResult {
 	var out strings.Builder
 	out.WriteString(sentence(text))
 	for _, f := range fields {
+		line := f.Message
 		if name := strings.ReplaceAll(strings.TrimPrefix(f.Pointer, "/"), "/", "."); name != "" {
-			out.WriteString("\n- " + clean(name+": "+f.Message, longestText))
+			line = name + ": " + line
+		}
+		if line != text {
+			out.WriteString("\n- " + clean(line, longestText))
 		}
 	}
 	out.WriteString("\n" + next)

@@ -1,13 +1,20 @@
 package mcpserver
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/xencrm/xencrm/internal/errs"
 )
 
 // inputSchema is the JSON Schema of a tool's arguments. Beside mcp-go's tags it reads the limits from tags of
@@ -63,4 +70,49 @@ func limitProperty(property map[string]any, tags reflect.StructTag) {
 	if format := tags.Get("format"); format != "" {
 		property["format"] = format
 	}
+}
+
+// compile makes a validator of a schema of ours. mcp-go can check arguments, too, but tells what is wrong in
+// the words of a Go value.
+func compile(name string, schema []byte) *jsonschema.Schema {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err == nil {
+		err = compiler.AddResource(name, doc)
+	}
+	var compiled *jsonschema.Schema
+	if err == nil {
+		compiled, err = compiler.Compile(name)
+	}
+	if err != nil {
+		panic("mcpserver: schema of " + name + ": " + err.Error()) // of a type of ours, and every test makes it
+	}
+	return compiled
+}
+
+// check lists everything that is wrong with the arguments of a call.
+func check(schema *jsonschema.Schema, arguments any) error {
+	if arguments == nil {
+		arguments = map[string]any{}
+	}
+	err := schema.Validate(arguments)
+	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
+		return err
+	}
+	english := message.NewPrinter(language.English)
+	var fields []errs.Field
+	var walk func(*jsonschema.ValidationError)
+	walk = func(e *jsonschema.ValidationError) {
+		for _, cause := range e.Causes {
+			walk(cause)
+		}
+		if len(e.Causes) == 0 {
+			at := "/" + strings.Join(e.InstanceLocation, "/")
+			fields = append(fields, errs.Field{Pointer: at, Message: e.ErrorKind.LocalizedString(english)})
+		}
+	}
+	walk(invalid)
+	return errs.InvalidFields("the arguments do not fit the tool's schema", fields)
 }

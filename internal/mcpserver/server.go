@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,13 +38,14 @@ type Server struct {
 // New makes the server. It assumes that d.Validate found nothing, and that whatever calls it has let the
 // caller in.
 func New(d Deps) *Server {
+	all := tools()
 	s := &Server{Deps: d, confirm: confirmations{key: d.ConfirmKey, used: d.Used, now: d.Now, log: d.Log}}
 	inner := server.NewMCPServer("xencrm", d.Version,
 		server.WithInstructions(instructions), server.WithToolCapabilities(false), server.WithResourceCapabilities(false, false),
-		server.WithPromptCapabilities(false), server.WithInputSchemaValidation(), server.WithRecovery(), server.WithResourceRecovery(),
-		server.WithToolFilter(visible), server.WithPaginationLimit(len(tools())),
+		server.WithPromptCapabilities(false), server.WithRecovery(), server.WithResourceRecovery(),
+		server.WithToolFilter(visibleOf(all)), server.WithPaginationLimit(len(all)),
 	)
-	for _, t := range tools() {
+	for _, t := range all {
 		inner.AddTool(t.definition(), s.handle(t))
 	}
 	s.addResources(inner)
@@ -60,24 +62,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.http.Serv
 // Patience is the longest that an answer may take: a call that waits for a campaign, and some to spare.
 const Patience = longestWait + 15*time.Second
 
-// visible leaves the tools out of a list that the caller may not use. One that is called all the same is
+// visibleOf leaves the tools out of a list that the caller may not use. One that is called all the same is
 // refused with a reason, which says more than "not found": so a single one passes.
-func visible(ctx context.Context, listed []mcp.Tool) []mcp.Tool {
-	by, ok := auth.FromContext(ctx)
-	if !ok || len(listed) == 1 {
-		return listed
-	}
+func visibleOf(all []tool) server.ToolFilterFunc {
 	needs := map[string]auth.Permission{}
-	for _, t := range tools() {
+	for _, t := range all {
 		needs[t.name] = t.needs
 	}
-	var out []mcp.Tool
-	for _, t := range listed {
-		if by.Allows(needs[t.Name]) {
-			out = append(out, t)
+	return func(ctx context.Context, listed []mcp.Tool) []mcp.Tool {
+		by, ok := auth.FromContext(ctx)
+		if !ok || len(listed) == 1 {
+			return listed
 		}
+		return slices.DeleteFunc(slices.Clone(listed), func(t mcp.Tool) bool { return !by.Allows(needs[t.Name]) })
 	}
-	return out
 }
 
 // turns bounds the calls of each caller that are under way.

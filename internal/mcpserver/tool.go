@@ -63,7 +63,11 @@ type tool struct {
 func define[In any, Out answer](t tool, run func(ctx context.Context, c call, in In) (Out, error)) tool {
 	t.input = inputSchema[In]()
 	t.output = mcp.WithOutputSchema[Out]()
+	schema := compile(t.name, t.input)
 	t.run = func(ctx context.Context, c call) (answer, error) {
+		if err := check(schema, c.request.Params.Arguments); err != nil {
+			return nil, err
+		}
 		var in In
 		if err := decode(c.request.Params.Arguments, &in); err != nil {
 			return nil, err
@@ -84,13 +88,15 @@ func tools() []tool {
 
 // definition is the tool as clients see it.
 func (t tool) definition() mcp.Tool {
-	return mcp.NewTool(t.name,
+	d := mcp.NewTool(t.name,
 		mcp.WithDescription(t.description), mcp.WithRawInputSchema(t.input), t.output,
 		mcp.WithTitleAnnotation(t.title), mcp.WithReadOnlyHintAnnotation(t.effect == reads),
 		mcp.WithDestructiveHintAnnotation(t.effect == sends), mcp.WithIdempotentHintAnnotation(t.repeatable || t.effect == reads),
 		// Messages leave for people out there.
 		mcp.WithOpenWorldHintAnnotation(t.effect == sends),
 	)
+	d.InputSchema = mcp.ToolInputSchema{} // the raw one counts, and mcp-go takes only one of them
+	return d
 }
 
 // handle runs a call: in its turn, within its time, between the two halves of its line in the audit log.
