@@ -74,6 +74,17 @@ func hello(t *testing.T, c *client.Client) *client.Client {
 	return c
 }
 
+// offered are the names of the tools.
+func offered(t *testing.T, c *client.Client) (names []string) {
+	t.Helper()
+	list, err := c.ListTools(t.Context(), mcp.ListToolsRequest{})
+	require.NoError(t, err)
+	for _, one := range list.Tools {
+		names = append(names, one.Name)
+	}
+	return names
+}
+
 // tool calls a tool, which must do it, and reads its structured content into out.
 func tool(t *testing.T, c *client.Client, name string, arguments map[string]any, out any) {
 	t.Helper()
@@ -137,6 +148,9 @@ func (s *system) testConversation(t *testing.T, c conversation) {
 	}
 	tool(t, c.Client, "describe_fields", nil, &fields)
 	require.Contains(t, fmt.Sprint(fields), "total_spend")
+
+	require.Contains(t, offered(t, c.Client), "launch_campaign")
+	require.NotContains(t, offered(t, c.viewer), "launch_campaign", "nobody is offered what they may not use")
 
 	email := func(i int) string { return fmt.Sprintf("asha%d@of%d.example.com", i, c.spend) }
 	for i := range people {
