@@ -1,5 +1,5 @@
 // Command temporal is a single-node Temporal server for development and tests: all four services in
-// one process, SQLite in a file, and the Web UI beside it.
+// one process, SQLite in a file or a PostgreSQL that is given, and the Web UI beside it.
 //
 // It lives in a module of its own so that the server's dependencies stay out of the product's.
 // internal/devstack builds and starts it. It is no production server: one node, one database file,
@@ -32,6 +32,7 @@ const readyTimeout = 60 * time.Second
 
 type options struct {
 	dbFile      string
+	postgres    string // from the environment; it wins over dbFile
 	ip          string
 	port        int
 	uiPort      int
@@ -60,7 +61,7 @@ func main() {
 }
 
 func parse(args []string, out io.Writer) (options, error) {
-	var o options
+	o := options{postgres: os.Getenv(postgresEnv)}
 	fs := flag.NewFlagSet("temporal", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.StringVar(&o.dbFile, "db-file", "", "SQLite `file`, created when it is missing")
@@ -74,8 +75,8 @@ func parse(args []string, out io.Writer) (options, error) {
 		return o, err
 	}
 	switch ip := net.ParseIP(o.ip); {
-	case o.dbFile == "":
-		return o, errors.New("--db-file is missing: name the file that keeps the workflows")
+	case o.dbFile == "" && o.postgres == "":
+		return o, errors.New("--db-file is missing: name the file that keeps the workflows, or set " + postgresEnv)
 	case ip == nil || !ip.IsLoopback():
 		return o, fmt.Errorf("--ip %s is no loopback address: this server has no authentication", o.ip)
 	}
@@ -105,7 +106,11 @@ func run(o options) error {
 	if err := waitReady(ctx, frontend, ui); err != nil {
 		return err
 	}
-	fmt.Printf("ready frontend=%s ui=%s db=%s\n", frontend, ui, o.dbFile)
+	db := o.dbFile
+	if o.postgres != "" {
+		db = "PostgreSQL" // its address holds a password
+	}
+	fmt.Printf("ready frontend=%s ui=%s db=%s\n", frontend, ui, db)
 
 	<-ctx.Done()
 	stopUI()

@@ -39,8 +39,8 @@ const (
 
 // newServer prepares the database file and builds a server with all four services in this process.
 func newServer(o options) (temporal.Server, error) {
-	sql := sqlConfig(o.dbFile)
-	if err := prepareDatabase(o.dbFile, sql); err != nil {
+	db, err := prepare(o)
+	if err != nil {
 		return nil, err
 	}
 	ports, err := freePorts(o.ip, 3)
@@ -59,7 +59,7 @@ func newServer(o options) (temporal.Server, error) {
 	}
 	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Level: o.logLevel}))
 	srv, err := temporal.NewServer(
-		temporal.WithConfig(serverConfig(o, sql, grpcPorts)),
+		temporal.WithConfig(serverConfig(o, db, grpcPorts)),
 		temporal.ForServices(temporal.DefaultServices),
 		temporal.WithStaticHosts(hosts),
 		temporal.WithLogger(logger),
@@ -70,6 +70,21 @@ func newServer(o options) (temporal.Server, error) {
 		return nil, fmt.Errorf("build the Temporal server: %w", err)
 	}
 	return srv, nil
+}
+
+// stores are the databases of a server. SQLite has both in one file.
+type stores struct {
+	histories, visibility *config.SQL
+	shards                int32
+}
+
+// prepare makes the databases ready, whichever were asked for.
+func prepare(o options) (stores, error) {
+	if o.postgres != "" {
+		return preparePostgres(o.postgres)
+	}
+	sql := sqlConfig(o.dbFile)
+	return stores{histories: sql, visibility: sql, shards: shards}, prepareDatabase(o.dbFile, sql)
 }
 
 func sqlConfig(file string) *config.SQL {
@@ -146,7 +161,7 @@ func createNamespace(cfg *config.SQL) error {
 	return nil
 }
 
-func serverConfig(o options, sql *config.SQL, grpcPorts map[primitives.ServiceName]int) *config.Config {
+func serverConfig(o options, db stores, grpcPorts map[primitives.ServiceName]int) *config.Config {
 	frontend := net.JoinHostPort(o.ip, strconv.Itoa(o.port))
 	services := make(map[string]config.Service, len(grpcPorts))
 	for name, port := range grpcPorts {
@@ -158,10 +173,10 @@ func serverConfig(o options, sql *config.SQL, grpcPorts map[primitives.ServiceNa
 			Metrics:    metricsConfig(o),
 		},
 		Persistence: config.Persistence{
-			DefaultStore:     sqliteplugin.PluginName,
-			VisibilityStore:  sqliteplugin.PluginName,
-			NumHistoryShards: shards,
-			DataStores:       map[string]config.DataStore{sqliteplugin.PluginName: {SQL: sql}},
+			DefaultStore:     "histories",
+			VisibilityStore:  "visibility",
+			NumHistoryShards: db.shards,
+			DataStores:       map[string]config.DataStore{"histories": {SQL: db.histories}, "visibility": {SQL: db.visibility}},
 		},
 		ClusterMetadata: &cluster.Config{
 			FailoverVersionIncrement: 10,

@@ -36,6 +36,10 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
 	segments := campaign.NewSegments(on.business, on.business)
 	records := customer.NewRecords(on.customers, on.customers)
+	campaigns := campaign.NewService(campaign.Deps{
+		Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
+		Rehearser: on.business, ExampleLink: links.Example(), PagedAbove: cfg.PagedAbove,
+	})
 	deps := api.Deps{
 		Customers:    customer.NewService(publisher, on.customers, time.Now, log),
 		Records:      records,
@@ -43,18 +47,15 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 		Orders:       records,
 		Suppressions: campaign.NewSuppressions(on.business, links),
 		Segments:     segments,
-		Campaigns: campaign.NewService(campaign.Deps{
-			Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
-			Rehearser: on.business, ExampleLink: links.Example(), PagedAbove: cfg.PagedAbove,
-		}),
-		Ledger:    campaign.NewLedger(on.business),
-		Dashboard: on.business,
-		Receipts:  receipts.NewPublisher(publisher, time.Now),
-		Repeats:   on.business,
-		Keys:      auth.NewKeyAdmin(on.business, time.Now),
-		AuditLog:  auth.NewAuditLog(on.business),
-		Audit:     on.business,
-		Access:    who,
+		Campaigns:    campaigns,
+		Ledger:       campaign.NewLedger(on.business),
+		Dashboard:    on.business,
+		Receipts:     receipts.NewPublisher(publisher, time.Now),
+		Repeats:      on.business,
+		Keys:         auth.NewKeyAdmin(on.business, time.Now),
+		AuditLog:     auth.NewAuditLog(on.business),
+		Audit:        on.business,
+		Access:       who,
 		Readiness: map[string]func(context.Context) error{
 			"master_database": on.customers.Ping, "business_database": on.business.Ping, "temporal": on.engine.Ping,
 			"rabbitmq": func(context.Context) error { return publisher.Ready() },
@@ -62,6 +63,9 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 		WebhookSecret: cfg.Secret(), Logger: log, Version: version(), Now: time.Now,
 	}
 	if err := deps.Validate(); err != nil {
+		return err
+	}
+	if deps.MCP, err = mcpDoor(cfg, deps, on, campaigns); err != nil {
 		return err
 	}
 	front := []runner.Service{

@@ -84,6 +84,7 @@ type API struct {
 	// AllowedOrigins are those of the browser pages that may call the API.
 	AllowedOrigins []string `env:"XENCRM_ALLOWED_ORIGINS" placeholder:"https://…" help:"Origins whose pages may call the API from a browser, with commas between them; none by default."`
 	RateLimit      float64  `env:"XENCRM_RATE_LIMIT" default:"2000" help:"Requests a second of one caller while authentication is on, 0 for no limit; twice what one machine takes in orders."`
+	TemporalUIURL  string   `name:"temporal-ui-url" env:"TEMPORAL_UI_URL" placeholder:"http://…" help:"Temporal's Web UI, for links to workflows."`
 	// BehindProxy lets a container listen on all its interfaces although authentication is off: what
 	// publishes the port decides who reaches it.
 	BehindProxy bool `env:"XENCRM_BEHIND_PROXY" help:"Something in front decides who reaches this port (a container network, a proxy)."`
@@ -177,15 +178,17 @@ type Demo struct {
 	// Binary is started for the roles in place of this program, by programs that are not xencrm.
 	Binary string `kong:"-"`
 	// Fresh throws away what an earlier run left in Dir.
-	Fresh         bool          `kong:"-"`
-	BinDir        string        `env:"XENCRM_BIN_DIR" default:".dev/bin" help:"Where the Temporal server is kept once it is built."`
-	Customers     int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
-	VendorLatency string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`
-	Auth          string        `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; on makes an admin key and prints it (${enum})."`
-	Seed          uint64        `env:"DEMO_SEED" default:"1" help:"Seed of customers, orders and the vendor's outcomes."`
-	Exit          bool          `env:"DEMO_EXIT" help:"Exit when the campaign has ended: 0 if it is COMPLETED and its books balance."`
-	Timeout       time.Duration `env:"DEMO_TIMEOUT" default:"30m" help:"Give up after this long."`
-	External      External      `embed:""`
+	Fresh bool `kong:"-"`
+	// TemporalOnPostgres keeps Temporal's histories in PostgreSQL in place of SQLite.
+	TemporalOnPostgres bool          `kong:"-"`
+	BinDir             string        `env:"XENCRM_BIN_DIR" default:".dev/bin" help:"Where the Temporal server is kept once it is built."`
+	Customers          int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
+	VendorLatency      string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`
+	Auth               string        `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; on makes an admin key and prints it (${enum})."`
+	Seed               uint64        `env:"DEMO_SEED" default:"1" help:"Seed of customers, orders and the vendor's outcomes."`
+	Exit               bool          `env:"DEMO_EXIT" help:"Exit when the campaign has ended: 0 if it is COMPLETED and its books balance."`
+	Timeout            time.Duration `env:"DEMO_TIMEOUT" default:"30m" help:"Give up after this long."`
+	External           External      `embed:""`
 }
 
 // External are servers that are there already; an explicit address wins over starting one.

@@ -65,7 +65,8 @@ func (s *System) up(ctx context.Context) error {
 	e := s.cfg.External
 	stack, err := devstack.Start(ctx, devstack.Options{
 		Dir: s.cfg.Dir, BinDir: s.cfg.BinDir, Fresh: s.cfg.Fresh, Postgres: true, RabbitMQ: true, Temporal: true, Supervise: true,
-		MasterURL: e.MasterURL, BusinessURL: e.BusinessURL, RabbitURL: e.RabbitURL,
+		TemporalOnPostgres: s.cfg.TemporalOnPostgres,
+		MasterURL:          e.MasterURL, BusinessURL: e.BusinessURL, RabbitURL: e.RabbitURL,
 		RabbitManagementURL: e.RabbitManagement, TemporalAddress: e.TemporalAddress, TemporalUIURL: e.TemporalUIURL,
 		Progress: func(line string) { s.say("  " + line) },
 	})
@@ -172,8 +173,9 @@ func (s *System) environment() map[string]string {
 		"RABBITMQ_URL": s.Stack.RabbitURL, "TEMPORAL_ADDRESS": s.Stack.TemporalAddress,
 		"VENDOR_URL": s.Vendor, "XENCRM_LISTEN": hostOf(s.API), "VENDOR_LISTEN": hostOf(s.Vendor),
 		"XENCRM_WEBHOOK_SECRET": s.secret, "VENDOR_RECEIPT_URL": s.API + "/receipts", "XENCRM_PUBLIC_URL": s.API,
-		"VENDOR_LEDGER": filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
-		"VENDOR_SEED":   strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": cmp.Or(s.cfg.Auth, "off"), "XENCRM_ENV": "development",
+		"TEMPORAL_UI_URL": s.Stack.TemporalUIURL,
+		"VENDOR_LEDGER":   filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
+		"VENDOR_SEED":     strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": cmp.Or(s.cfg.Auth, "off"), "XENCRM_ENV": "development",
 	}
 	if l := s.cfg.VendorLatency; l != "" {
 		if l == "0" {

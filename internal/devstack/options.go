@@ -27,6 +27,11 @@ const (
 	// carries both: nothing joins across them, so that two servers can later.
 	masterDatabase   = "xencrm_master"
 	businessDatabase = "xencrm_business"
+
+	// temporalDatabase holds Temporal's histories if they are not in SQLite, and the second its list of
+	// workflows; dev/temporal derives the second's name from the first's.
+	temporalDatabase           = "temporal"
+	temporalVisibilityDatabase = "temporal_visibility"
 )
 
 // Options says which servers are wanted and where they may be. Dir is required as soon as a server
@@ -55,6 +60,10 @@ type Options struct {
 	// NoSync lets PostgreSQL answer before its data is on disk, for tests: they create databases
 	// by the dozen. A killed process still loses nothing; a power cut may.
 	NoSync bool
+
+	// TemporalOnPostgres keeps Temporal's histories in our PostgreSQL, in 16 shards, as a cluster would,
+	// and not in a file of SQLite.
+	TemporalOnPostgres bool
 
 	// Progress receives one line for each thing that takes a person's time. It may be called from
 	// several goroutines.
@@ -105,6 +114,9 @@ func (o *Options) applyDefaults() error {
 	}
 	if o.Dir == "" {
 		return errs.Errorf(errs.Invalid, "name a directory for the servers' data")
+	}
+	if o.TemporalOnPostgres && !o.startsPostgres() {
+		return errs.Errorf(errs.Invalid, "Temporal's histories go into a PostgreSQL that is started here: leave the databases' addresses out")
 	}
 	if o.BinDir == "" {
 		o.BinDir = filepath.Join(o.Dir, "bin")

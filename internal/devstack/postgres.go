@@ -167,14 +167,18 @@ func (p *postgresServer) probe(ctx context.Context) error {
 	return nil
 }
 
-// started makes the role and the two databases.
+// started makes the role and its databases.
 func (p *postgresServer) started(ctx context.Context) error {
 	var script strings.Builder
 	fmt.Fprintf(&script, `
 SELECT 'CREATE ROLE %[1]s LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '%[1]s') \gexec
 ALTER ROLE %[1]s PASSWORD '%[2]s';
 `, appRole, p.st.state.AppPassword)
-	for _, name := range []string{masterDatabase, businessDatabase} {
+	names := []string{masterDatabase, businessDatabase}
+	if p.st.options.TemporalOnPostgres {
+		names = append(names, temporalDatabase, temporalVisibilityDatabase)
+	}
+	for _, name := range names {
 		fmt.Fprintf(&script,
 			"SELECT 'CREATE DATABASE %[1]s OWNER %[2]s' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '%[1]s') \\gexec\n",
 			name, appRole)

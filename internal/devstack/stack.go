@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -124,10 +125,24 @@ func (s *Stack) startServers(ctx context.Context, found binaries) error {
 	if o.startsTemporal() {
 		s.temporal = s.newServer(temporalStateName, &temporalServer{st: s})
 	}
+	servers := s.servers()
+	if o.TemporalOnPostgres && s.temporal != nil {
+		// It does not start before its database answers.
+		others := slices.DeleteFunc(servers, func(srv *Server) bool { return srv == s.temporal })
+		if err := startSideBySide(ctx, others); err != nil {
+			return err
+		}
+		servers = []*Server{s.temporal}
+	}
+	return startSideBySide(ctx, servers)
+}
+
+// startSideBySide returns when all of them answer, or with the error of the first that does not.
+func startSideBySide(ctx context.Context, servers []*Server) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var starts sync.WaitGroup
-	for _, srv := range s.servers() {
+	for _, srv := range servers {
 		starts.Go(func() {
 			err := srv.prog.prepare(ctx)
 			if err == nil {

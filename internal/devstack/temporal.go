@@ -85,6 +85,11 @@ func copyOnce(file, dir string) (string, error) {
 }
 
 func (t *temporalServer) launches() (launch, []launch, error) {
+	env := serverEnv("HOME=" + t.dir)
+	if t.st.options.TemporalOnPostgres {
+		// Not an argument: it holds a password.
+		env = append(env, "TEMPORAL_POSTGRES_URL="+t.st.cluster.url(appRole, t.st.state.AppPassword, temporalDatabase))
+	}
 	return launch{
 		path: t.binary,
 		args: []string{
@@ -93,7 +98,7 @@ func (t *temporalServer) launches() (launch, []launch, error) {
 			"--ui-port", strconv.Itoa(t.ports().TemporalUI),
 			"--parent-pid", strconv.Itoa(os.Getpid()),
 		},
-		env: serverEnv("HOME=" + t.dir), dir: t.dir,
+		env: env, dir: t.dir,
 		onOrphaned: syscall.SIGKILL,
 	}, nil, nil
 }

@@ -69,9 +69,37 @@ func startEchoWorker(t *testing.T, c client.Client) worker.Worker {
 
 func TestTemporalKeepsWorkflowsOverAKill(t *testing.T) {
 	t.Parallel()
+	for name, o := range map[string]Options{
+		"OnSQLite":     {Temporal: true},
+		"OnPostgreSQL": {Temporal: true, Postgres: true, TemporalOnPostgres: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keepsWorkflowsOverAKill(t, o)
+		})
+	}
+}
+
+func TestTemporalOnAPostgreSQLThatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	_, err := Start(t.Context(), Options{
+		Dir: t.TempDir(), Temporal: true, TemporalOnPostgres: true, Postgres: true,
+		MasterURL: "postgres://127.0.0.1/a", BusinessURL: "postgres://127.0.0.1/b",
+	})
+	require.ErrorContains(t, err, "leave the databases' addresses out")
+}
+
+func keepsWorkflowsOverAKill(t *testing.T, o Options) {
+	t.Helper()
 	root, err := Checkout()
 	require.NoError(t, err)
-	s := start(t, Options{Temporal: true, BinDir: root + "/.dev/bin"})
+	o.BinDir = root + "/.dev/bin"
+	s := start(t, o)
+	if o.TemporalOnPostgres {
+		var version string
+		query(t, s.cluster.url(adminRole, s.state.AdminPassword, temporalVisibilityDatabase), "SELECT curr_version FROM schema_version", &version)
+		require.NotEqual(t, "0.0", version)
+	}
 	c := dialTemporal(t, s)
 	w := startEchoWorker(t, c)
 	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "echo-1", TaskQueue: echoQueue}, echoWorkflow)

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +19,8 @@ const (
 	// lagRate is the offered load at which the projection's lag is measured, and lagFor how long.
 	lagRate = 500
 	lagFor  = 10 * time.Second
+	// offeredRate is what two cores have to take in.
+	offeredRate = 1000
 	// ingestCustomers share the orders.
 	ingestCustomers = 1000
 )
@@ -30,9 +32,26 @@ func (b *bench) orders(ctx context.Context) (figures, error) {
 	if err := b.ingestCustomers(ctx, run); err != nil {
 		return nil, err
 	}
+	out, err := b.flatOut(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	lags, posts, err := b.lags(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(out, lags.figures("lag"))
+	maps.Copy(out, posts.figures(fmt.Sprintf("at_%d_per_s", lagRate)))
+	offered, err := b.offered(ctx, run)
+	maps.Copy(out, offered.figures(fmt.Sprintf("at_%d_per_s", offeredRate)))
+	return out, err
+}
+
+// flatOut posts orders as fast as they are confirmed, and waits for the projection: the lag is measured
+// from rest.
+func (b *bench) flatOut(ctx context.Context, run string) (figures, error) {
 	var posted atomic.Int64
-	var mu sync.Mutex
-	var latencies []float64
+	var confirmed latencies
 	until := time.Now().Add(ingestFor)
 	begin := time.Now()
 	var clients errgroup.Group
@@ -43,9 +62,7 @@ func (b *bench) orders(ctx context.Context) (figures, error) {
 				if err := b.order(ctx, run, posted.Add(1)); err != nil {
 					return err
 				}
-				mu.Lock()
-				latencies = append(latencies, time.Since(at).Seconds()*1000)
-				mu.Unlock()
+				confirmed.since(at)
 			}
 			return nil
 		})
@@ -53,20 +70,14 @@ func (b *bench) orders(ctx context.Context) (figures, error) {
 	if err := clients.Wait(); err != nil {
 		return nil, err
 	}
-	rate := float64(len(latencies)) / time.Since(begin).Seconds()
-	if err := b.projected(ctx, run, len(latencies)); err != nil {
+	n := float64(len(confirmed.ms))
+	rate := n / time.Since(begin).Seconds()
+	if err := b.projected(ctx, run, len(confirmed.ms)); err != nil {
 		return nil, err
 	}
-	drained := time.Since(begin) // the lag is measured from rest
-	lags, err := b.lags(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	return figures{
-		"per_s": rate, "latency_ms_p50": percentile(latencies, 0.50), "latency_ms_p99": percentile(latencies, 0.99),
-		"stored_per_s": float64(len(latencies)) / drained.Seconds(),
-		"lag_ms_p50":   percentile(lags, 0.50), "lag_ms_p99": percentile(lags, 0.99),
-	}, nil
+	out := figures{"per_s": rate, "stored_per_s": n / time.Since(begin).Seconds()}
+	maps.Copy(out, confirmed.figures("latency"))
+	return out, nil
 }
 
 func (b *bench) order(ctx context.Context, run string, n int64) error {
@@ -99,32 +110,32 @@ func (b *bench) projected(ctx context.Context, run string, orders int) error {
 }
 
 // lags offers orders at a fixed rate and watches a customer of its own in each tenth of a second: how
-// long after the answer to its order the projection shows it.
-func (b *bench) lags(ctx context.Context, run string) ([]float64, error) {
+// long after the answer to its order the projection shows it. The second are the orders' own latencies.
+func (b *bench) lags(ctx context.Context, run string) (lags, posts *latencies, err error) {
 	const probeEvery = lagRate / 10
-	var lags []float64
-	var mu sync.Mutex
-	var requests errgroup.Group
-	ticker := time.NewTicker(time.Second / lagRate)
-	defer ticker.Stop()
-	for n := range int(lagFor.Seconds() * lagRate) {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-ticker.C:
-		}
-		requests.Go(func() error {
-			if n%probeEvery != 0 {
-				return b.order(ctx, run, int64(1_000_000+n))
-			}
-			lag, err := b.probe(ctx, fmt.Sprintf("p%s-%d@example.com", run, n))
-			mu.Lock()
-			defer mu.Unlock()
-			lags = append(lags, lag.Seconds()*1000)
+	lags, posts = &latencies{}, &latencies{}
+	err = offer(ctx, lagRate, lagFor, func(n int, due time.Time) error {
+		if n%probeEvery != 0 {
+			err := b.order(ctx, run, int64(1_000_000+n))
+			posts.since(due)
 			return err
-		})
-	}
-	return lags, requests.Wait()
+		}
+		lag, err := b.probe(ctx, fmt.Sprintf("p%s-%d@example.com", run, n))
+		lags.add(lag)
+		return err
+	})
+	return lags, posts, err
+}
+
+// offered posts orders at the rate that a machine like this has to bear.
+func (b *bench) offered(ctx context.Context, run string) (*latencies, error) {
+	posts := &latencies{}
+	err := offer(ctx, offeredRate, lagFor, func(n int, due time.Time) error {
+		err := b.order(ctx, run, int64(2_000_000+n))
+		posts.since(due)
+		return err
+	})
+	return posts, err
 }
 
 // probe posts a new customer and gives the time from the answer until the projection has it.

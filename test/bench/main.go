@@ -24,8 +24,11 @@ import (
 
 const dir = ".dev/bench"
 
-// sizes are the audiences of the scenarios.
-type sizes struct{ recipients, paged, audienceN int }
+// sizes are the audiences of the scenarios, and where Temporal keeps its histories.
+type sizes struct {
+	recipients, paged, audienceN int
+	onPostgres                   bool
+}
 
 // leastRecipients: the segment of a thousand customers lies within that of the recipients.
 const leastRecipients = 1000
@@ -65,6 +68,7 @@ func (b *bench) scenarios() []scenario {
 		{"W3", "a paged campaign's rate over two workers", all, b.pagedRate},
 		{"A1", "audience resolved, rendered and stored", all, b.audience},
 		{"R1", "receipts, three copies each, shuffled", all, b.receipts},
+		{"Q1", "reads of a console's pages, 50 a second", all, b.reads},
 		{"P1", "preview of a five-rule tree over everyone", []string{setAll, setMillion}, b.preview},
 		{"M1", "one paged campaign over everyone", []string{setMillion}, b.million},
 		// Its customers join the others, so it comes after everything that counts them.
@@ -89,12 +93,18 @@ func main() {
 	flag.IntVar(&n.audienceN, "audience", 100_000, "customers there are")
 	set := flag.String("set", setAll, "all, quick, ingest or million")
 	only := flag.String("only", "", "run these scenarios, with commas between them; all of the set if empty")
+	store := flag.String("temporal", "sqlite", "where Temporal keeps its histories: sqlite or postgres, in 16 shards")
 	runs := flag.Int("runs", 3, "runs of each scenario; the median counts")
 	flag.Parse()
 	if n.recipients < leastRecipients || n.paged < n.recipients || n.audienceN < n.paged {
 		fmt.Fprintf(os.Stderr, "bench: want %d <= -recipients <= -paged <= -audience\n", leastRecipients)
 		os.Exit(1)
 	}
+	if *store != "sqlite" && *store != "postgres" {
+		fmt.Fprintln(os.Stderr, "bench: -temporal is sqlite or postgres")
+		os.Exit(1)
+	}
+	n.onPostgres = *store == "postgres"
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, n, *set, *only, *runs)
 	stop()
@@ -164,8 +174,12 @@ func (b *bench) print(ctx context.Context, results map[string]figures) {
 	if err := b.business.QueryRow(ctx, "SHOW server_version").Scan(&postgres); err != nil {
 		postgres = "unknown"
 	}
-	fmt.Printf("\n%s/%s, %d cores, %s, PostgreSQL %s; campaigns of %d, paged %d, %d customers\n\n",
-		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), postgres, b.recipients, b.paged, b.audienceN)
+	store := "SQLite"
+	if b.onPostgres {
+		store = "PostgreSQL, 16 shards"
+	}
+	fmt.Printf("\n%s/%s, %d cores, %s, PostgreSQL %s, Temporal on %s; campaigns of %d, paged %d, %d customers\n\n",
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), postgres, store, b.recipients, b.paged, b.audienceN)
 	fmt.Println("| scenario | figure | value |\n|---|---|---:|")
 	for _, s := range b.scenarios() {
 		for _, name := range slices.Sorted(maps.Keys(results[s.id])) {
@@ -207,7 +221,7 @@ func start(ctx context.Context, n sizes) (*bench, error) {
 	limit, cancel := context.WithTimeout(ctx, 20*time.Minute) // a clean machine builds the Temporal server first
 	defer cancel()
 	system, err := demo.Up(limit, config.Demo{
-		Dir: dir, BinDir: ".dev/bin", Binary: binary, VendorLatency: "0", Seed: 1, Fresh: true,
+		Dir: dir, BinDir: ".dev/bin", Binary: binary, VendorLatency: "0", Seed: 1, Fresh: true, TemporalOnPostgres: n.onPostgres,
 	}, func(line string) { fmt.Println(line) })
 	if err != nil {
 		return nil, err
