@@ -62,6 +62,15 @@ func maskPhone(phone string) string {
 // eyes is what a caller may see of people.
 type eyes struct{ full bool }
 
+// name leaves a letter to those who may not read customers.
+func (e eyes) name(name string) string {
+	if e.full || name == "" {
+		return cleanName(name)
+	}
+	first, _ := utf8.DecodeRuneInString(name)
+	return cleanName(string(first) + "…")
+}
+
 func (e eyes) email(email string) string {
 	if e.full {
 		return cleanName(email)

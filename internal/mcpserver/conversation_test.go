@@ -246,6 +246,7 @@ func TestMasks(t *testing.T) {
 		seen, err := json.Marshal(done(t, connect(t, url, "viewer"), tool, arguments))
 		require.NoError(t, err)
 		require.NotContains(t, string(seen), "rohan@", tool)
+		require.NotContains(t, string(seen), "Rohan", tool)
 		require.Contains(t, string(seen), "r…@example.com", tool)
 		seen, err = json.Marshal(done(t, connect(t, url, "editor"), tool, arguments))
 		require.NoError(t, err)

@@ -86,7 +86,7 @@ func explainRecipient(ctx context.Context, c call, in recipientIn) (recipientOut
 		return recipientOut{}, err
 	}
 	out := recipientOut{
-		Why: d.Why(), CommunicationID: d.CommunicationID.String(), CustomerID: d.CustomerID.String(), Name: cleanName(d.CustomerName),
+		Why: d.Why(), CommunicationID: d.CommunicationID.String(), CustomerID: d.CustomerID.String(), Name: c.eyes().name(d.CustomerName),
 		Email: c.eyes().email(d.CustomerEmail), Status: string(d.Status), SkipReason: string(d.SkipReason), FailureCode: d.Code,
 		Attempts: d.Attempts, MaxAttempts: d.MaxAttempts, Message: c.eyes().text(d.Text), Tries: []tryView{}, Receipts: []receiptView{},
 	}

@@ -223,7 +223,7 @@ func (e eyes) sample(s campaign.SampleCustomer) customerView {
 		TotalVisits: s.TotalVisits, TotalOrders: s.TotalOrders, Status: s.Status,
 	}
 	if s.Name != nil {
-		v.Name = cleanName(*s.Name)
+		v.Name = e.name(*s.Name)
 	}
 	if s.Email != nil {
 		v.Email = e.email(*s.Email)

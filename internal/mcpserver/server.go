@@ -57,7 +57,13 @@ func New(d Deps) *Server {
 }
 
 // ServeHTTP answers one message.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.http.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if cancels(r) {
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	s.http.ServeHTTP(w, r)
+}
 
 // Patience is the longest that an answer may take: a call that waits for a campaign, and some to spare.
 const Patience = longestWait + 15*time.Second

@@ -64,6 +64,15 @@ func (s *system) testInspector(t *testing.T, key, keyless string, with func(key 
 		require.Contains(t, names, name)
 	}
 
+	var others struct {
+		Prompts   []any `json:"prompts"`
+		Templates []any `json:"resourceTemplates"`
+	}
+	i.call(t, &others, "--method", "prompts/list")
+	i.call(t, &others, "--method", "resources/templates/list")
+	require.NotEmpty(t, others.Prompts)
+	require.NotEmpty(t, others.Templates)
+
 	var campaigns inspected
 	i.call(t, &campaigns, "--method", "tools/call", "--tool-name", "list_campaigns")
 	require.False(t, campaigns.IsError)
