@@ -35,7 +35,7 @@ func (s slowCampaigns) Get(ctx context.Context, id uuid.UUID) (campaign.Campaign
 type silentAudit struct{ auth.AuditWriter }
 
 func (silentAudit) BeginEntry(context.Context, auth.Entry) (int64, error) { return 1, nil }
-func (silentAudit) EndEntry(context.Context, int64, int) error           { return nil }
+func (silentAudit) EndEntry(context.Context, int64, int) error            { return nil }
 
 // TestNobodyCancelsTheCallOfAnother has two callers number their calls from one, as every client does.
 func TestNobodyCancelsTheCallOfAnother(t *testing.T) {
