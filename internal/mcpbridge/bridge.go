@@ -134,8 +134,14 @@ func (b *bridge) start(ctx context.Context, m message) (carry func()) {
 	}
 	return func() {
 		defer end()
-		err := b.server.carry(work, m, b.say)
-		if err == nil || errors.Is(err, errCancelled) {
+		// An answer may be on its way when the client cancels.
+		wanted := func() bool { return !errors.Is(context.Cause(work), errCancelled) }
+		err := b.server.carry(work, m, func(line []byte) {
+			if wanted() {
+				b.say(line)
+			}
+		})
+		if err == nil || !wanted() {
 			return
 		}
 		b.log.WarnContext(work, "a request was not answered", "method", m.method, "error", err)
