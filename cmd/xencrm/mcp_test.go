@@ -135,6 +135,21 @@ func TestMCPCommand(t *testing.T) {
 		require.Contains(t, said[1]["error"].(map[string]any)["message"], "was stopped before the answer came")
 	})
 
+	t.Run("AClientThatReadsNoLogDoesNotKillIt", func(t *testing.T) {
+		t.Parallel()
+		url, _ := mcpServer(t)
+		c := newMCPCommand(t, binary, nil, []string{"XENCRM_URL=" + url})
+		reads, writes, err := os.Pipe()
+		require.NoError(t, err)
+		require.NoError(t, reads.Close())
+		c.Stdin, c.Stderr = strings.NewReader(sayHello), writes
+		require.NoError(t, c.Start())
+		code, said := c.end(t)
+		require.NoError(t, writes.Close())
+		require.Zero(t, code)
+		require.Len(t, said, 1)
+	})
+
 	refused := []struct {
 		name, url, says string
 	}{

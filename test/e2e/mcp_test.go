@@ -28,6 +28,16 @@ func TestMCP(t *testing.T) {
 	t.Run("AndOverStandardInputAndOutput", func(t *testing.T) {
 		s.testConversation(t, conversation{Client: s.mcpOverStdio(t, editor), viewer: s.mcpOverStdio(t, viewer), spend: 80_000})
 	})
+	t.Run("AServerThatWasKilledIsThereForTheNextCall", func(t *testing.T) {
+		c := s.mcpOverStdio(t, editor)
+		s.kill9(t, "api")
+		var call mcp.CallToolRequest
+		call.Params.Name = "list_campaigns"
+		s.eventually(t, "the tools do not come back", func() bool {
+			_, err := c.CallTool(t.Context(), call)
+			return err == nil
+		})
+	})
 	t.Run("WithoutAKeyNothingIsTold", func(t *testing.T) {
 		c, err := client.NewStreamableHttpClient(s.env["XENCRM_URL"] + "/mcp")
 		require.NoError(t, err)
