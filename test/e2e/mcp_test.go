@@ -174,9 +174,9 @@ func (s *system) testConversation(t *testing.T, c conversation) {
 		return len(found.Customers) == 1
 	})
 	for i := range people {
-		tool(t, c.Client, "add_order", map[string]any{
-			"customer_email": email(i), "order_amount": c.spend + i, "idempotency_key": email(i),
-		}, nil)
+		order := map[string]any{"customer_email": email(i), "order_amount": c.spend + i, "idempotency_key": email(i)}
+		tool(t, c.Client, "add_order", order, nil)
+		tool(t, c.Client, "add_order", order, nil) // as after a lost answer
 	}
 	segment := s.segmentOf(t, c)
 	id := s.launchFrom(t, c, segment)
@@ -189,10 +189,12 @@ func (s *system) testConversation(t *testing.T, c conversation) {
 func (s *system) segmentOf(t *testing.T, c conversation) (name string) {
 	t.Helper()
 	name = fmt.Sprint("Spenders of ", c.spend)
-	tool(t, c.Client, "create_segment", map[string]any{"name": name, "rules": []any{map[string]any{"operator": "AND", "rules": []any{
+	segment := map[string]any{"name": name, "idempotency_key": name, "rules": []any{map[string]any{"operator": "AND", "rules": []any{
 		map[string]any{"field": "total_spend", "operator": ">=", "value": c.spend},
 		map[string]any{"field": "total_spend", "operator": "<", "value": c.spend + people},
-	}}}}, nil)
+	}}}}
+	tool(t, c.Client, "create_segment", segment, nil)
+	tool(t, c.Client, "create_segment", segment, nil)
 	s.eventually(t, "the orders do not arrive", func() bool {
 		var seen struct {
 			Count int `json:"count"`
@@ -212,9 +214,12 @@ func (s *system) launchFrom(t *testing.T, c conversation, segment string) uuid.U
 		Status     string    `json:"status"`
 		WorkflowID string    `json:"workflow_id"`
 	}
-	tool(t, c.Client, "create_campaign", map[string]any{
+	draft := map[string]any{
 		"name": segment, "segment": segment, "message_template": "Hi {{ name }}, you have spent {{ total_spend }}: 20% off!", "rate": 10,
-	}, &made)
+		"idempotency_key": segment,
+	}
+	tool(t, c.Client, "create_campaign", draft, &made)
+	tool(t, c.Client, "create_campaign", draft, &made)
 	require.Equal(t, "DRAFT", made.Status)
 	var dry struct {
 		ToSend  int    `json:"to_send"`
