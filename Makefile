@@ -89,6 +89,10 @@ check: check-format check-modules vet arch lint check-workflows check-sql fuzz #
 check-client: ## A TypeScript client generated from the OpenAPI document compiles (gets Node for itself)
 	@bash .ci/client
 
+.PHONY: check-mcp
+check-mcp: ## The official MCP inspector calls the tools, over HTTP and over stdio (gets Node for itself)
+	@bash .ci/mcp
+
 .PHONY: check-format
 check-format:
 	@echo "format"

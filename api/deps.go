@@ -141,7 +141,7 @@ type ReceiptPublisher interface {
 	PublishReceipts(ctx context.Context, receipts []event.Receipt) error
 }
 
-// Deps are what New needs. Every field but Version is required.
+// Deps are what New needs. Every field but Version and MCP is required.
 type Deps struct {
 	Customers    Customers
 	Records      Records
@@ -160,6 +160,8 @@ type Deps struct {
 	Audit auth.AuditWriter
 	// Access decides who gets in; its zero value lets everybody do everything.
 	Access Access
+	// MCP is the door for AI assistants; its zero value is closed.
+	MCP MCP
 	// Repeats keeps the answers that repeated requests get again.
 	Repeats idempotency.Store
 	// Readiness names the dependencies and checks them; a check must honour its context.

@@ -36,6 +36,9 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
+// RequestID gives the id of the request that ctx belongs to, for other doors behind this one.
+func RequestID(ctx context.Context) string { return requestID(ctx) }
+
 // nameRequest takes the caller's request id, or makes one, and gives it back.
 func nameRequest(c *gin.Context) {
 	id := c.GetHeader(headerRequestID)

@@ -55,6 +55,7 @@ func New(d Deps) http.Handler {
 	r.api.UseMiddleware(g.middleware, takeBody, repeats{r, d.Repeats}.middleware)
 	r.table(d)
 	g.serveLogin(engine)
+	g.serveMCP(engine, d.MCP)
 	r.serveUnsubscribe(engine, d.Suppressions)
 	r.serveDocument(engine)
 	return shareWith(d.Access.Origins, engine)

@@ -17,9 +17,11 @@ func shareWith(origins []string, h http.Handler) http.Handler {
 		return h
 	}
 	return cors.New(cors.Options{
-		AllowedOrigins:   origins,
-		AllowedMethods:   []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
-		AllowedHeaders:   []string{"Authorization", "Content-Type", headerIdempotency, "If-Match", headerRequestID, "Last-Event-ID"},
+		AllowedOrigins: origins,
+		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		AllowedHeaders: []string{
+			"Authorization", "Content-Type", headerIdempotency, "If-Match", headerRequestID, "Last-Event-ID", "Mcp-Protocol-Version",
+		},
 		ExposedHeaders:   []string{"ETag", "Location", "Retry-After", headerRequestID, headerReplayed},
 		AllowCredentials: true,
 		MaxAge:           int(preflightAge / time.Second),

@@ -19,7 +19,7 @@ const streamWrite = 15 * time.Second
 // streaming reports whether a route, as gin names it, answers for as long as it takes: it has no
 // deadline as a whole, and one on each of its steps instead.
 func streaming(route string) bool {
-	return slices.Contains([]string{"/api/campaigns/:id/messages.csv", "/api/campaigns/:id/events"}, route)
+	return slices.Contains([]string{"/api/campaigns/:id/messages.csv", "/api/campaigns/:id/events", mcpPath}, route)
 }
 
 // stoppingKey finds the channel that is closed when the server begins to stop.

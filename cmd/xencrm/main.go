@@ -23,6 +23,7 @@ type cli struct {
 	Worker     workerCmd     `cmd:"" help:"Run campaign workflows and send messages."`
 	Consumer   consumerCmd   `cmd:"" help:"Consume customers, orders, projection events and receipts from RabbitMQ."`
 	Relay      relayCmd      `cmd:"" help:"Publish the outbox, and start campaigns whose start was postponed."`
+	MCP        mcpCmd        `cmd:"" name:"mcp" help:"Speak MCP on standard input and output for a server that is running."`
 	MockVendor mockVendorCmd `cmd:"" help:"Serve a message vendor that delivers nothing, for development."`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the databases and Temporal's search attributes up to date."`
 	Demo       demoCmd       `cmd:"" help:"Run everything on this machine and launch a campaign."`

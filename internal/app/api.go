@@ -66,6 +66,9 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	if err := deps.Validate(); err != nil {
 		return err
 	}
+	if deps.MCP, err = mcpDoor(cfg, deps, on, campaigns); err != nil {
+		return err
+	}
 	front := []runner.Service{
 		serve(api.NewServer(cfg.Listen, api.New(deps)), log),
 		{Name: "imports", Run: bulk.NewApplier(on.customers, time.Now, log).Run},

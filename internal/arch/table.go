@@ -141,6 +141,8 @@ func rules(leaves, domain []string) []Rule {
 		{"internal/auth/nextauth", Edge, and(leaves, "internal/auth")},
 		{"internal/engine", Edge, and(domain, "workflows")},
 		{"internal/mcpserver", Edge, domain},
+		// The bridge carries messages and knows none of them.
+		{"internal/mcpbridge", Edge, low},
 		{"api", Edge, domain},
 		{"worker", Edge, and(domain, "workflows", "activities")},
 
@@ -193,6 +195,7 @@ func owners() []Owner {
 		{"golang.org/x/oauth2/...", []string{"internal/auth/oidc"}, nil},
 		{"github.com/go-jose/go-jose/...", []string{"internal/auth/oidc", "internal/auth/nextauth"}, nil},
 		{"github.com/osteele/liquid/...", []string{"internal/message"}, nil},
+		{"github.com/mark3labs/mcp-go/...", []string{"internal/mcpserver", "internal/mcpbridge", drive}, []string{"cmd/..."}},
 		{"github.com/alecthomas/kong/...", []string{"cmd/...", "internal/config", drive}, nil},
 		{"go.temporal.io/server/...", nil, nil}, // dev/temporal, a module of its own
 		{

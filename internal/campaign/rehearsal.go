@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/message"
 	"github.com/xencrm/xencrm/internal/segment"
 )
@@ -92,6 +93,21 @@ func (s *Service) Rehearse(ctx context.Context, in CreateInput) (Rehearsal, erro
 	if err != nil {
 		return Rehearsal{}, err
 	}
+	return s.rehearse(ctx, c)
+}
+
+// RehearseDraft says what launching a draft would come to now, by the rules that it has frozen. It stores
+// nothing, and gives the draft as it was seen.
+func (s *Service) RehearseDraft(ctx context.Context, id uuid.UUID) (Campaign, Rehearsal, error) {
+	c, err := s.draft(ctx, id, "tried out", customer.Match{Any: true})
+	if err != nil {
+		return Campaign{}, Rehearsal{}, err
+	}
+	r, err := s.rehearse(ctx, c)
+	return c, r, err
+}
+
+func (s *Service) rehearse(ctx context.Context, c Campaign) (Rehearsal, error) {
 	request, err := c.AudienceRequest(func(uuid.UUID, uuid.UUID) string { return s.tryOut.link })
 	if err != nil {
 		return Rehearsal{}, err

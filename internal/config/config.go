@@ -84,6 +84,7 @@ type API struct {
 	// AllowedOrigins are those of the browser pages that may call the API.
 	AllowedOrigins []string `env:"XENCRM_ALLOWED_ORIGINS" placeholder:"https://…" help:"Origins whose pages may call the API from a browser, with commas between them; none by default."`
 	RateLimit      float64  `env:"XENCRM_RATE_LIMIT" default:"2000" help:"Requests a second of one caller while authentication is on, 0 for no limit; twice what one machine takes in orders."`
+	TemporalUIURL  string   `name:"temporal-ui-url" env:"TEMPORAL_UI_URL" placeholder:"http://…" help:"Temporal's Web UI, for links to workflows."`
 	// BehindProxy lets a container listen on all its interfaces although authentication is off: what
 	// publishes the port decides who reaches it.
 	BehindProxy bool `env:"XENCRM_BEHIND_PROXY" help:"Something in front decides who reaches this port (a container network, a proxy)."`
@@ -434,9 +435,5 @@ func isLoopback(listen string) bool {
 	if err != nil {
 		return false
 	}
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return loopbackHost(host)
 }

@@ -173,8 +173,9 @@ func (s *System) environment() map[string]string {
 		"RABBITMQ_URL": s.Stack.RabbitURL, "TEMPORAL_ADDRESS": s.Stack.TemporalAddress,
 		"VENDOR_URL": s.Vendor, "XENCRM_LISTEN": hostOf(s.API), "VENDOR_LISTEN": hostOf(s.Vendor),
 		"XENCRM_WEBHOOK_SECRET": s.secret, "VENDOR_RECEIPT_URL": s.API + "/receipts", "XENCRM_PUBLIC_URL": s.API,
-		"VENDOR_LEDGER": filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
-		"VENDOR_SEED":   strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": cmp.Or(s.cfg.Auth, "off"), "XENCRM_ENV": "development",
+		"TEMPORAL_UI_URL": s.Stack.TemporalUIURL,
+		"VENDOR_LEDGER":   filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
+		"VENDOR_SEED":     strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": cmp.Or(s.cfg.Auth, "off"), "XENCRM_ENV": "development",
 	}
 	if l := s.cfg.VendorLatency; l != "" {
 		if l == "0" {

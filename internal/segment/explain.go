@@ -40,14 +40,14 @@ func explainValue(rule Rule) string {
 	case fieldType != TypeNumber || !ok:
 		return strconv.Quote(rule.Value.Text)
 	case rule.Field == fieldTotalSpend:
-		return rupees(number.String())
+		return Rupees(number.String())
 	default:
 		return number.String()
 	}
 }
 
-// rupees groups the digits of a plain decimal the Indian way: three, then pairs (₹12,34,567.5).
-func rupees(digits string) string {
+// Rupees groups the digits of a plain decimal the Indian way: three, then pairs (₹12,34,567.5).
+func Rupees(digits string) string {
 	digits, negative := strings.CutPrefix(digits, "-")
 	whole, fraction, hasFraction := strings.Cut(digits, ".")
 	for at := len(whole) - 3; at > 0; at -= 2 {

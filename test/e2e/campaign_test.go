@@ -44,6 +44,9 @@ func TestSystem(t *testing.T) {
 	for _, victim := range []string{"worker", "consumer", "api", "mock-vendor", "relay", "rabbitmq", "postgres", "temporal"} {
 		t.Run("Kill9"+victim, func(t *testing.T) { s.testKill(t, victim) })
 	}
+	t.Run("ToolsNeedNoKeyWhileAuthenticationIsOff", func(t *testing.T) {
+		require.Contains(t, offered(t, s.mcpOverStdio(t, "")), "launch_campaign")
+	})
 	t.Run("NoPersonalDataInTemporal", s.testNoPersonalData)
 	t.Run("TheAuditorAgrees", s.testAuditor)
 	t.Run("NothingWasQuarantined", func(t *testing.T) {
