@@ -40,7 +40,8 @@ func accessOf(operation string) (auth.Permission, bool) {
 		// It launches unless it is told to make a draft, so it asks for more than a draft needs.
 		"createCampaign": auth.ControlCampaigns, "launchCampaign": auth.ControlCampaigns,
 		"pauseCampaign": auth.ControlCampaigns, "resumeCampaign": auth.ControlCampaigns, "cancelCampaign": auth.ControlCampaigns,
-		"dryRun":       auth.ReadCustomers, // it shows messages
+		"dryRun":       auth.ReadCustomers,    // it shows messages
+		"testSend":     auth.ControlCampaigns, // it reaches somebody
 		"editCampaign": auth.WriteCampaigns, "deleteCampaign": auth.WriteCampaigns, "duplicateCampaign": auth.WriteCampaigns,
 		"setRate": auth.ControlCampaigns, "retryFailed": auth.ControlCampaigns,
 

@@ -104,6 +104,11 @@ type Controls interface {
 	Progress(ctx context.Context, id uuid.UUID) (campaign.Progress, error)
 }
 
+// TestSends sends single messages for people to look at.
+type TestSends interface {
+	Send(ctx context.Context, in campaign.TestInput) (campaign.TestSend, error)
+}
+
 // Schedules keeps campaigns that come again.
 type Schedules interface {
 	Create(ctx context.Context, in campaign.ScheduleInput) (campaign.Schedule, error)
@@ -151,6 +156,7 @@ type Deps struct {
 	Segments     Segments
 	Campaigns    Campaigns
 	Schedules    Schedules
+	TestSends    TestSends
 	Ledger       Ledger
 	Dashboard    campaign.Dashboard
 	Receipts     ReceiptPublisher
@@ -180,7 +186,7 @@ func (d Deps) Validate() error {
 	for name, missing := range map[string]bool{
 		"Customers": d.Customers == nil, "Records": d.Records == nil, "Imports": d.Imports == nil, "Orders": d.Orders == nil,
 		"Suppressions": d.Suppressions == nil,
-		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil,
+		"Segments":     d.Segments == nil, "Campaigns": d.Campaigns == nil, "Schedules": d.Schedules == nil, "TestSends": d.TestSends == nil,
 		"Ledger":  d.Ledger == nil,
 		"Repeats": d.Repeats == nil,
 		"Keys":    d.Keys == nil, "AuditLog": d.AuditLog == nil, "Audit": d.Audit == nil,

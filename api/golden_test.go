@@ -100,6 +100,7 @@ func always(b *bundle) {
 	b.campaigns.get = func(context.Context, uuid.UUID) (campaign.Campaign, error) { return aCampaign(), nil }
 	alwaysDrafts(b)
 	alwaysSchedules(b)
+	b.testSends.send = func(context.Context, campaign.TestInput) (campaign.TestSend, error) { return aTestSend(), nil }
 	b.campaigns.list = func(context.Context, campaign.PageRequest) (campaign.Page[campaign.Campaign], error) {
 		return campaign.Page[campaign.Campaign]{Items: []campaign.Campaign{aCampaign(), aDraft()}, Total: 12}, nil
 	}
@@ -172,6 +173,7 @@ func TestGoldenSuccess(t *testing.T) {
 		{"campaigns_cancel", http.MethodPost, campaignPath + "/cancel", ""},
 		{"campaigns_rate", http.MethodPost, campaignPath + "/rate", `{"rate":12.5}`},
 		{"campaigns_retry_failed", http.MethodPost, campaignPath + "/retry-failed", ""},
+		{"campaigns_test_send", http.MethodPost, "/api/campaigns/test-send", `{"message_template":"Hi {{ name }}","email":"asha@shop.in"}`},
 		{"schedules_list", http.MethodGet, "/api/schedules?limit=1", ""},
 		{"schedules_create", http.MethodPost, "/api/schedules", scheduleJSON},
 		{"schedules_get", http.MethodGet, schedulePath, ""},

@@ -116,6 +116,7 @@ func (r *routes) table(d Deps) {
 func (r *routes) drafts(d Deps) {
 	f := drafts{d.Campaigns}
 	add(r, post("/api/campaigns/dry-run", "dryRun"), f.dryRun)
+	add(r, post("/api/campaigns/test-send", "testSend"), testSends{d.TestSends}.send)
 	add(r, patch("/api/campaigns/{id}", "editCampaign"), f.edit)
 	add(r, del("/api/campaigns/{id}", "deleteCampaign"), f.remove)
 	add(r, post("/api/campaigns/{id}/launch", "launchCampaign"), f.launch)

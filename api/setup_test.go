@@ -47,6 +47,7 @@ type bundle struct {
 	segments     *fakeSegments
 	campaigns    *fakeCampaigns
 	schedules    *fakeSchedules
+	testSends    *fakeTestSends
 	ledger       *fakeLedger
 	dashboard    *fakeDashboard
 	publisher    *fakePublisher
@@ -60,7 +61,7 @@ func setup(t testing.TB, change ...func(*api.Deps)) *bundle {
 	t.Helper()
 	b := &bundle{
 		access:    newFakeAccess(),
-		customers: &fakeCustomers{}, records: &fakeRecords{}, imports: &fakeImports{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{}, schedules: &fakeSchedules{}, ledger: &fakeLedger{},
+		customers: &fakeCustomers{}, records: &fakeRecords{}, imports: &fakeImports{}, suppressions: &fakeSuppressions{}, segments: &fakeSegments{}, campaigns: &fakeCampaigns{}, schedules: &fakeSchedules{}, testSends: &fakeTestSends{}, ledger: &fakeLedger{},
 		dashboard: &fakeDashboard{}, publisher: &fakePublisher{}, repeats: &fakeRepeats{kept: map[string]*keptRepeat{}}, logs: &safeBuffer{},
 		readiness: map[string]func(context.Context) error{
 			"postgres": func(context.Context) error { return nil },
@@ -68,7 +69,7 @@ func setup(t testing.TB, change ...func(*api.Deps)) *bundle {
 		},
 	}
 	deps := api.Deps{
-		Customers: b.customers, Records: b.records, Imports: b.imports, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Schedules: b.schedules, Ledger: b.ledger, Dashboard: b.dashboard,
+		Customers: b.customers, Records: b.records, Imports: b.imports, Orders: b.records, Suppressions: b.suppressions, Segments: b.segments, Campaigns: b.campaigns, Schedules: b.schedules, TestSends: b.testSends, Ledger: b.ledger, Dashboard: b.dashboard,
 		Receipts: b.publisher, Repeats: b.repeats, Keys: keysOf{b.access}, AuditLog: logOf{b.access}, Audit: b.access, Readiness: b.readiness, WebhookSecret: secret,
 		Logger: testLogger(b), Version: "v0.0.0-test", Now: clock,
 	}

@@ -102,6 +102,10 @@ func draftWords() map[string]words {
 			"Failed to try the campaign out",
 			[]int{http.StatusNotFound},
 		},
+		"testSend": {
+			tagCampaigns, "Send a message to one address, to look at it; it belongs to no campaign", "Failed to send the test",
+			[]int{http.StatusNotFound, http.StatusConflict},
+		},
 		"editCampaign": {
 			tagCampaigns, "Change a draft; the segment's rules are frozen anew", "Failed to change campaign",
 			[]int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},

@@ -19,7 +19,8 @@ import (
 
 // ApplyReceipts stores the receipts and merges them into the ledger and the books in one
 // transaction. It gives the new books of every campaign that changed, and the receipts whose message
-// is not ours. A receipt that is stored already changes nothing.
+// is not ours; those of test sends are noted there and are of no campaign. A receipt that is stored already
+// changes nothing.
 func (s *Store) ApplyReceipts(ctx context.Context, receipts []campaign.Receipt) (
 	books map[uuid.UUID]campaign.Totals, unknown []campaign.Receipt, err error,
 ) {
@@ -34,18 +35,15 @@ func (s *Store) ApplyReceipts(ctx context.Context, receipts []campaign.Receipt) 
 		}
 		var known []campaign.Receipt
 		known, unknown = splitKnown(receipts, m)
+		if unknown, err = withoutTests(ctx, q, unknown); err != nil {
+			return err
+		}
 		fresh, err := insertReceipts(ctx, q, known)
 		if err != nil {
 			return err
 		}
 		failpoint.Hit(failpoint.ReceiptAfterInsert)
-		for i := range m.rows {
-			for _, r := range byMessage[m.rows[i].id] {
-				if fresh[r.ReceiptID] {
-					m.rows[i].merge(m.rows[i].to.AfterReceipt(r), r.OccurredAt, false)
-				}
-			}
-		}
+		m.mergeReceipts(byMessage, fresh)
 		deltas, err := m.writeRows(ctx, q)
 		if err != nil {
 			return err
@@ -61,6 +59,17 @@ func (s *Store) ApplyReceipts(ctx context.Context, receipts []campaign.Receipt) 
 		return nil, nil, err
 	}
 	return books, unknown, failpoint.Err(failpoint.ReceiptAfterCommit)
+}
+
+// mergeReceipts merges those that were not stored before.
+func (m *merger) mergeReceipts(byMessage map[uuid.UUID][]campaign.Receipt, fresh map[uuid.UUID]bool) {
+	for i := range m.rows {
+		for _, r := range byMessage[m.rows[i].id] {
+			if fresh[r.ReceiptID] {
+				m.rows[i].merge(m.rows[i].to.AfterReceipt(r), r.OccurredAt, false)
+			}
+		}
+	}
 }
 
 func splitKnown(receipts []campaign.Receipt, m *merger) (known, unknown []campaign.Receipt) {

@@ -33,13 +33,14 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	sender, err := testSender(cfg)
+	if err != nil {
+		return err
+	}
 	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
 	segments := campaign.NewSegments(on.business, on.business)
 	records := customer.NewRecords(on.customers, on.customers)
-	campaigns := campaign.NewService(campaign.Deps{
-		Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
-		Rehearser: on.business, ExampleLink: links.Example(), PagedAbove: cfg.PagedAbove,
-	})
+	campaigns := campaignService(on, segments, links, cfg.FanOut, log)
 	deps := api.Deps{
 		Customers:    customer.NewService(publisher, on.customers, time.Now, log),
 		Records:      records,
@@ -49,6 +50,7 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 		Segments:     segments,
 		Campaigns:    campaigns,
 		Schedules:    campaign.NewSchedules(on.business, campaigns, on.engine, log),
+		TestSends:    campaign.NewTests(on.business, sender, links.Example()),
 		Ledger:       campaign.NewLedger(on.business),
 		Dashboard:    on.business,
 		Receipts:     receipts.NewPublisher(publisher, time.Now),
@@ -76,6 +78,16 @@ func API(ctx context.Context, cfg config.API, log *slog.Logger) error {
 	// The publisher outlives the server: requests under way at a stop still need it.
 	return runner.Behind(ctx, runner.Service{Name: "publisher", Run: publisher.Run},
 		runner.Service{Name: "front", Run: func(ctx context.Context) error { return runner.Run(ctx, front...) }})
+}
+
+// campaignService makes the service for campaigns, as every role has it that makes some.
+func campaignService(
+	on backend, segments *campaign.Segments, links campaign.Links, f config.FanOut, log *slog.Logger,
+) *campaign.Service {
+	return campaign.NewService(campaign.Deps{
+		Store: on.business, Segments: segments, Audience: on.business, Engine: on.engine, Now: time.Now, Log: log,
+		Rehearser: on.business, ExampleLink: links.Example(), PagedAbove: f.PagedAbove,
+	})
 }
 
 // version is the module's version, or the commit it was built from.

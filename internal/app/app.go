@@ -52,6 +52,7 @@ var (
 	_ campaign.Dashboard        = (*business.Store)(nil)
 	_ campaign.ScheduleStore    = (*business.Store)(nil)
 	_ engine.SyncStore          = (*business.Store)(nil)
+	_ campaign.TestStore        = (*business.Store)(nil)
 )
 
 // NewLogger logs as JSON to standard error, one line an event.

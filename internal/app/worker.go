@@ -39,14 +39,10 @@ func Worker(ctx context.Context, cfg config.Worker, log *slog.Logger) error {
 	answers := business.NewRecorder(store)
 	r.onClose(answers.Close)
 	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
-	segments := campaign.NewSegments(store, store)
-	launcher := engine.New(temporal)
-	campaigns := campaign.NewService(campaign.Deps{
-		Store: store, Segments: segments, Audience: store, Engine: launcher, Now: time.Now, Log: log,
-		Rehearser: store, ExampleLink: links.Example(), PagedAbove: cfg.PagedAbove,
-	})
+	on := backend{business: store, engine: engine.New(temporal)}
+	campaigns := campaignService(on, campaign.NewSegments(store, store), links, cfg.FanOut, log)
 	acts := activities.New(activities.Deps{
-		Occurrences:    campaign.NewSchedules(store, campaigns, launcher, log),
+		Occurrences:    campaign.NewSchedules(store, campaigns, on.engine, log),
 		UnsubscribeURL: links.Unsubscribe,
 		Audience:       store, Messages: store, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
 		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends, Limited: cfg.VendorRate > 0,

@@ -97,12 +97,16 @@ func (e *evidence) judgeMessages(ctx context.Context, f *findings, business pgx.
 	if err != nil {
 		return err
 	}
+	tests, err := testSends(ctx, business)
+	if err != nil {
+		return err
+	}
 	stream, err := streamLedger(ctx, e.ledger)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = stream.rows.Close() }() // rows.Err tells
-	l := &ledger{stream: stream, parked: parked, campaigns: map[string]*VendorSide{}}
+	l := &ledger{stream: stream, parked: parked, tests: tests, campaigns: map[string]*VendorSide{}}
 	if err := judgeMessages(ctx, f, business, l); err != nil {
 		return err
 	}
@@ -163,6 +167,21 @@ func (e *evidence) attendedQueues(ctx context.Context) (map[string]queue, error)
 
 // anyID finds ids in whatever a quarantined message says.
 var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// testSends gives the ids of messages that belong to no campaign.
+func testSends(ctx context.Context, tx pgx.Tx) (map[string]bool, error) {
+	rows, err := tx.Query(ctx, "SELECT communication_id::text FROM test_sends") //nolint:rowserrcheck // pgx.ForEachRow checks it
+	if err != nil {
+		return nil, fmt.Errorf("read the test sends: %w", err)
+	}
+	out := map[string]bool{}
+	var id string
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
+		out[id] = true
+		return nil
+	})
+	return out, err
+}
 
 // parkedReceipts gives the ids in quarantined receipt messages. A quarantine is small: whoever lets it
 // grow has other worries, and sees them under I19.

@@ -78,6 +78,7 @@ type API struct {
 	Webhook
 	Links
 	FanOut
+	Vendor
 	Listen string `env:"XENCRM_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	Auth   string `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; off listens on loopback only, and is refused in production (${enum})."`
 	SignIn SignIn `embed:""`
@@ -110,6 +111,13 @@ type Keys struct {
 	Business
 }
 
+// Vendor is who delivers messages. The worker needs it; without it the API makes no test sends.
+type Vendor struct {
+	VendorURL     string        `env:"VENDOR_URL" placeholder:"http://…" help:"Base URL of the message vendor."`
+	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
+	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
+}
+
 // Worker configures the Temporal worker.
 type Worker struct {
 	Env
@@ -117,13 +125,11 @@ type Worker struct {
 	Temporal
 	Links
 	FanOut
-	VendorURL     string        `env:"VENDOR_URL" placeholder:"http://…" help:"Base URL of the message vendor."`
-	VendorToken   string        `env:"VENDOR_TOKEN" help:"Bearer token for the vendor."`
-	VendorTimeout time.Duration `env:"VENDOR_TIMEOUT" default:"5s" help:"How long one call to the vendor may take."`
-	MaxSends      int           `env:"XENCRM_MAX_SENDS" default:"1440" help:"Sends in flight in this process; twice what one campaign has in flight, so that none waits for a slot."`
-	VendorRate    float64       `env:"VENDOR_RATE" default:"0" help:"Messages a second that the vendor takes in all; 0 for no limit. The same for every worker."`
-	PageSize      int           `env:"XENCRM_PAGE_SIZE" default:"500" help:"Messages of one page, 1 to 500."`
-	DBConns       int32         `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
+	Vendor
+	MaxSends   int     `env:"XENCRM_MAX_SENDS" default:"1440" help:"Sends in flight in this process; twice what one campaign has in flight, so that none waits for a slot."`
+	VendorRate float64 `env:"VENDOR_RATE" default:"0" help:"Messages a second that the vendor takes in all; 0 for no limit. The same for every worker."`
+	PageSize   int     `env:"XENCRM_PAGE_SIZE" default:"500" help:"Messages of one page, 1 to 500."`
+	DBConns    int32   `env:"XENCRM_DB_CONNS" default:"16" help:"Connections to the database."`
 }
 
 // Consumer configures the RabbitMQ consumers.

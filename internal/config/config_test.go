@@ -81,8 +81,8 @@ func TestAPI(t *testing.T) {
 func TestWorker(t *testing.T) {
 	t.Parallel()
 	good := config.Worker{
-		Business: validAPI().Business, Temporal: validAPI().Temporal, VendorURL: "http://127.0.0.1:8090",
-		VendorTimeout: 5 * time.Second, MaxSends: 1, FanOut: config.FanOut{PagedAbove: 1}, PageSize: 1, DBConns: 1,
+		Business: validAPI().Business, Temporal: validAPI().Temporal, Vendor: config.Vendor{VendorURL: "http://127.0.0.1:8090", VendorTimeout: 5 * time.Second},
+		MaxSends: 1, FanOut: config.FanOut{PagedAbove: 1}, PageSize: 1, DBConns: 1,
 	}
 	require.NoError(t, good.Validate())
 	good.Environment, good.PublicURL = "production", "https://crm.shop.in"

@@ -47,6 +47,7 @@ func TestSystem(t *testing.T) {
 	t.Run("ToolsNeedNoKeyWhileAuthenticationIsOff", func(t *testing.T) {
 		require.Contains(t, offered(t, s.mcpOverStdio(t, "")), "launch_campaign")
 	})
+	t.Run("ATestSendIsOfNoCampaign", s.testTestSend)
 	t.Run("NoPersonalDataInTemporal", s.testNoPersonalData)
 	t.Run("TheAuditorAgrees", s.testAuditor)
 	t.Run("NothingWasQuarantined", func(t *testing.T) {
@@ -243,4 +244,28 @@ func (s *system) testNoPersonalData(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, seen, 12)
+}
+
+// testTestSend sends one message to look at it. That its receipt was not taken for a stranger's, and the
+// vendor's entry not for a ghost, is judged below.
+func (s *system) testTestSend(t *testing.T) {
+	t.Helper()
+	var got struct {
+		Data struct {
+			ID       string `json:"communication_id"`
+			Accepted bool   `json:"accepted"`
+			Message  string `json:"message"`
+		} `json:"data"`
+	}
+	s.eventually(t, "the vendor accepts no test", func() bool {
+		status := s.call(t, post("/api/campaigns/test-send", uuid.NewString(), map[string]any{
+			"message_template": "Hi {{ name }}", "email": "marketer@shop.example.com",
+		}), &got)
+		require.Equal(t, http.StatusOK, status)
+		return got.Data.Accepted
+	})
+	require.Equal(t, "Hi Asha Rao", got.Data.Message)
+	s.eventually(t, "its receipt does not come", func() bool {
+		return s.count(t, "SELECT count(*)::text FROM test_sends WHERE communication_id::text = $1 AND delivered IS NOT NULL", got.Data.ID) == "1"
+	})
 }

@@ -232,3 +232,10 @@ type Suppression struct {
 	CreatedBy string
 	CreatedAt time.Time
 }
+
+type TestSend struct {
+	CommunicationID uuid.UUID
+	Principal       string
+	SentAt          time.Time
+	Delivered       *bool
+}
