@@ -89,6 +89,10 @@ check: check-format check-modules vet arch lint check-workflows check-sql fuzz #
 check-client: ## A TypeScript client generated from the OpenAPI document compiles (gets Node for itself)
 	@bash .ci/client
 
+.PHONY: check-browser
+check-browser: ## Pages of other origins and a sign-in, in a real Chromium (gets it for itself, as root)
+	@bash .ci/browser
+
 .PHONY: check-format
 check-format:
 	@echo "format"
