@@ -93,6 +93,10 @@ check-client: ## A TypeScript client generated from the OpenAPI document compile
 check-mcp: ## The official MCP inspector calls the tools, over HTTP and over stdio (gets Node for itself)
 	@bash .ci/mcp
 
+.PHONY: check-browser
+check-browser: ## Pages of other origins and a sign-in, in a real Chromium (gets it for itself, as root)
+	@bash .ci/browser
+
 .PHONY: check-format
 check-format:
 	@echo "format"

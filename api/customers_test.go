@@ -133,7 +133,7 @@ func TestEditCustomer(t *testing.T) {
 		for header, want := range map[string]customer.Match{
 			`"4"`: {Versions: []int64{4}}, `"4",   "7"`: {Versions: []int64{4, 7}}, "*": {Any: true},
 			// None of these is a strong tag of ours, so none of them matches any version.
-			`W/"4"`: {}, "4": {}, `"04"`: {}, `"x"`: {}, `""4""`: {}, `"99999999999999999999"`: {},
+			`W/"4"`: {}, `"04"`: {}, `"x"`: {}, `"4,x"`: {}, `"99999999999999999999"`: {},
 		} {
 			b.records.edit = func(_ context.Context, id uuid.UUID, m customer.Match, raw []byte) (customer.Record, error) {
 				require.Equal(t, customerID, id)
@@ -152,6 +152,16 @@ func TestEditCustomer(t *testing.T) {
 	t.Run("WithoutIfMatchIsRefused", func(t *testing.T) {
 		t.Parallel()
 		golden(t, "fail_customer_precondition_required", setup(t).call(t, http.MethodPatch, path, patchCustomer))
+	})
+
+	t.Run("AnIfMatchThatIsNoETagIsToldSo", func(t *testing.T) {
+		t.Parallel()
+		// "at version 4: read it again" would not help somebody who has sent 4.
+		for _, header := range []string{"4", `""4""`, `"4`, `"4", 7`, "W/4", "*, *"} {
+			w := setup(t).call(t, http.MethodPatch, path, patchCustomer, "If-Match", header)
+			require.Equal(t, http.StatusBadRequest, w.Code, header)
+			require.Contains(t, w.Body.String(), `with its quotes, as \"2\"`)
+		}
 	})
 
 	t.Run("C15OfAnOldVersionIsRefused", func(t *testing.T) {

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -11,6 +12,12 @@ import (
 
 // etagOf is a version as an entity tag. It is a strong one: what a version says never changes.
 func etagOf(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// entityTags is a list of entity tags (RFC 9110, 8.8.3), and entityTag one of them.
+var (
+	entityTags = regexp.MustCompile(`^(W/)?"[^"[:space:]]*"([ \t]*,[ \t]*(W/)?"[^"[:space:]]*")*$`)
+	entityTag  = regexp.MustCompile(`(W/)?"[^"]*"`)
+)
 
 // matchOf reads If-Match (RFC 9110, 13.1.1). A tag that is not one of ours matches nothing. Without it a
 // change is refused: it would undo what the client has not seen.
@@ -23,10 +30,15 @@ func matchOf(header string) (customer.Match, error) {
 	if header == "*" {
 		return customer.Match{Any: true}, nil
 	}
+	if !entityTags.MatchString(header) {
+		// Not "it is at version 2", which is what somebody who forgot the quotes has sent.
+		return customer.Match{}, newProblem(http.StatusBadRequest, typeMalformed,
+			`If-Match must be the ETag that you have read, with its quotes, as "2", or *`)
+	}
 	var m customer.Match
-	for tag := range strings.SplitSeq(header, ",") {
-		version, err := strconv.ParseInt(strings.Trim(strings.TrimSpace(tag), `"`), 10, 64)
-		if err == nil && strings.TrimSpace(tag) == etagOf(version) {
+	for _, tag := range entityTag.FindAllString(header, -1) {
+		version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
+		if err == nil && tag == etagOf(version) {
 			m.Versions = append(m.Versions, version)
 		}
 	}

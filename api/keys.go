@@ -77,7 +77,7 @@ func (k keys) create(ctx context.Context, in *struct{ Body jsonBody[keyBody] }) 
 	}
 	if said.ExpiresAt != nil {
 		if input.ExpiresAt, err = time.Parse(time.RFC3339, *said.ExpiresAt); err != nil {
-			return nil, refused("/expires_at", "must be a time with a zone, such as 2026-09-14T12:00:00Z")
+			return nil, refusedMember("expires_at", "must be a time with a zone, such as 2026-09-14T12:00:00Z")
 		}
 	}
 	key, info, err := k.service.Create(ctx, principalOf(ctx), input)

@@ -87,6 +87,13 @@ func refused(pointer, text string) *problem {
 	return p
 }
 
+// refusedMember is a 400 for a member of the body, whose name stands before the text where it is not in a list.
+func refusedMember(name, text string) *problem {
+	p := newProblem(http.StatusBadRequest, typeValidation, name+" "+text)
+	p.Errors = []fieldProblem{fieldOf(errs.Field{Pointer: "/" + name, Message: text})}
+	return p
+}
+
 // refusedParam is a 400 for a query parameter or a header.
 func refusedParam(name, text string) *problem {
 	p := newProblem(http.StatusBadRequest, typeValidation, name+" "+text)

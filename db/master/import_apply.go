@@ -15,6 +15,7 @@ import (
 	"github.com/xencrm/xencrm/db/internal/mastersql"
 	"github.com/xencrm/xencrm/internal/errs"
 	"github.com/xencrm/xencrm/internal/event"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // ApplyImport makes customers of the next staged batch of one import that nobody else is at: in one
@@ -46,7 +47,10 @@ func (s *Store) ApplyImport(ctx context.Context) (uuid.UUID, error) {
 		}
 		return applyBatch(ctx, q, &b)
 	})
-	return id, err
+	if err != nil || id == uuid.Nil {
+		return id, err
+	}
+	return id, failpoint.Err(failpoint.ImportAfterApply)
 }
 
 func applyBatch(ctx context.Context, q *mastersql.Queries, b *mastersql.ImportBatch) error {
@@ -73,6 +77,7 @@ func applyBatch(ctx context.Context, q *mastersql.Queries, b *mastersql.ImportBa
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.ImportBeforeApply)
 	return q.CompleteImport(ctx, b.ImportID)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/xencrm/xencrm/db/internal/mastersql"
 	"github.com/xencrm/xencrm/internal/bulk"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/failpoint"
 )
 
 // CreateImport begins an import.
@@ -22,7 +23,7 @@ func (s *Store) CreateImport(ctx context.Context, id uuid.UUID) error {
 // StageImport keeps a batch until it is applied; keeping it again changes nothing. An import that is no
 // longer RUNNING gives errs.Conflict.
 func (s *Store) StageImport(ctx context.Context, id uuid.UUID, b bulk.Batch) error {
-	return s.inTx(ctx, func(q *mastersql.Queries) error {
+	err := s.inTx(ctx, func(q *mastersql.Queries) error {
 		is, err := q.ShareImport(ctx, id)
 		if err != nil {
 			return err
@@ -46,9 +47,16 @@ func (s *Store) StageImport(ctx context.Context, id uuid.UUID, b bulk.Batch) err
 		if _, err := q.CopyImportErrors(ctx, errorParams(id, b.Errors)); err != nil {
 			return err
 		}
-		_, err = q.CopyImportRows(ctx, rowParams(id, batch, b.Rows))
-		return err
+		if _, err := q.CopyImportRows(ctx, rowParams(id, batch, b.Rows)); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.ImportBeforeStage)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return failpoint.Err(failpoint.ImportAfterStage)
 }
 
 func running(state string) error {
@@ -105,7 +113,7 @@ func (s *Store) BeatImport(ctx context.Context, id uuid.UUID) error {
 
 // EndUpload says that the whole file is staged; with all of it applied the import is COMPLETED.
 func (s *Store) EndUpload(ctx context.Context, id uuid.UUID) error {
-	return s.inTx(ctx, func(q *mastersql.Queries) error {
+	err := s.inTx(ctx, func(q *mastersql.Queries) error {
 		state, err := q.LockImport(ctx, id)
 		if err != nil {
 			return err
@@ -121,6 +129,10 @@ func (s *Store) EndUpload(ctx context.Context, id uuid.UUID) error {
 		}
 		return q.CompleteImport(ctx, id)
 	})
+	if err != nil {
+		return err
+	}
+	return failpoint.Err(failpoint.ImportAfterUpload)
 }
 
 // FailImport drops what is staged and says why. An import that has ended stays as it is.

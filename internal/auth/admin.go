@@ -119,7 +119,9 @@ func (a *KeyAdmin) check(in KeyInput) error {
 		add("/expires_at", "must be in the future and within ten years; leave it out for a key that does not expire")
 	}
 	if len(faults) > 0 {
-		return errs.InvalidFields("the API key cannot be made", faults)
+		// The first one in the text too: the command line shows nothing else.
+		first := strings.TrimPrefix(faults[0].Pointer, "/") + ": " + faults[0].Message
+		return errs.InvalidFields("the API key cannot be made: "+first, faults)
 	}
 	return nil
 }

@@ -33,5 +33,7 @@ func TestBadKeyInput(t *testing.T) {
 		var e *errs.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, strings.TrimSpace(name), e.Fields[0].Pointer)
+		// The command line shows the text and nothing else.
+		require.ErrorContains(t, err, strings.Trim(name, "/ ")+": "+e.Fields[0].Message)
 	}
 }

@@ -37,6 +37,11 @@ func doors() []Point {
 		{ControlAfter, role, true, "it is done, the client has no answer"},
 		{RoundBeforeCommit, role, false, "failed messages are pending again, the new round not committed"},
 		{RoundAfterRow, role, false, "the new round is stored, its workflow not started"},
+		{ImportBeforeStage, role, false, "a batch of a file is copied, and not committed"},
+		{ImportAfterStage, role, true, "the batch is safe, which the upload does not know"},
+		{ImportAfterUpload, role, true, "the whole file is safe, the client has no answer"},
+		{ImportBeforeApply, role, false, "a batch's customers, events and progress are written, and not committed"},
+		{ImportAfterApply, role, true, "they are committed, which the applier does not know"},
 	}
 }
 

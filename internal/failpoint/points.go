@@ -35,6 +35,11 @@ const (
 	ControlAfter            Name = "control.after"
 	RoundBeforeCommit       Name = "round.before_commit"
 	RoundAfterRow           Name = "round.after_row"
+	ImportBeforeStage       Name = "import.before_stage"
+	ImportAfterStage        Name = "import.after_stage"
+	ImportAfterUpload       Name = "import.after_upload"
+	ImportBeforeApply       Name = "import.before_apply"
+	ImportAfterApply        Name = "import.after_apply"
 
 	ConsumeReceived     Name = "consume.received"
 	ConsumeAfterInbox   Name = "consume.after_inbox"

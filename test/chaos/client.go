@@ -29,12 +29,14 @@ const (
 // op is one request of a client, with all its repetitions under one key. The fields are the line that
 // the history keeps of it.
 type op struct {
-	Round   string          `json:"round"`
-	Kind    string          `json:"kind"` // customer, order, campaign, segment, control
-	Key     string          `json:"key,omitempty"`
-	Method  string          `json:"method"`
-	Path    string          `json:"path"`
-	Body    json.RawMessage `json:"body,omitempty"`
+	Round  string          `json:"round"`
+	Kind   string          `json:"kind"` // customer, order, import, campaign, segment, control
+	Key    string          `json:"key,omitempty"`
+	Method string          `json:"method"`
+	Path   string          `json:"path"`
+	Body   json.RawMessage `json:"body,omitempty"`
+	// Rows is how many customers a file holds: its body is not kept.
+	Rows    int             `json:"rows,omitempty"`
 	Began   time.Time       `json:"began"`
 	Ended   time.Time       `json:"ended"`
 	Tries   int             `json:"tries"`
@@ -43,6 +45,8 @@ type op struct {
 	Answer  json.RawMessage `json:"answer,omitempty"`
 	// Lost is the error of the last try that was not answered.
 	Lost string `json:"lost,omitempty"`
+
+	file []byte // goes out as CSV, in place of Body
 }
 
 // client calls the public API as a careful program does: it repeats under the same key until it knows.
@@ -134,11 +138,15 @@ func (c *client) send(ctx context.Context, o *op) (*http.Response, error) {
 	var err error
 	for _, base := range bases {
 		var req *http.Request
-		req, err = http.NewRequestWithContext(ctx, o.Method, base+o.Path, bytes.NewReader(o.Body))
+		body, kind := []byte(o.Body), "application/json"
+		if o.file != nil {
+			body, kind = o.file, "text/csv"
+		}
+		req, err = http.NewRequestWithContext(ctx, o.Method, base+o.Path, bytes.NewReader(body))
 		if err != nil {
 			return nil, err
 		}
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 		if o.Key != "" {
 			req.Header.Set("Idempotency-Key", o.Key)
 		}

@@ -61,6 +61,8 @@ func workFor(point string) work {
 		return work{waiting: newCustomers}
 	case "park":
 		return work{poison: 1}
+	case "import":
+		return work{file: fileRows}
 	}
 	return work{}
 }

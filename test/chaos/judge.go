@@ -116,6 +116,9 @@ func (w *world) judgeHistory(ctx context.Context, v *verdict) error {
 		if known, ok := asked[o.Kind]; ok {
 			known[o.Key] = o.Outcome
 		}
+		for i := range o.Rows {
+			asked["customer"][customerKey(o.Round, i)] = o.Outcome
+		}
 	}
 	for _, table := range []struct {
 		kind, query string

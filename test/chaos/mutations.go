@@ -5,7 +5,18 @@ func mutations() []mutation {
 	all := brokerMistakes()
 	all = append(all, sendMistakes()...)
 	all = append(all, bookMistakes()...)
+	all = append(all, fileMistakes()...)
 	return append(all, workflowMistakes()...)
+}
+
+// fileMistakes lose rows of a file that was acknowledged.
+func fileMistakes() []mutation {
+	return []mutation{{
+		name: "forget-the-rest-of-a-file", why: "what is left after the last full batch is answered for and not stored",
+		edits: []edit{{"internal/bulk/service.go", "if !rows.empty() {", "if rows.full() {"}},
+		under: []string{"crash/import.after_apply@1"},
+		by:    []string{"I1"},
+	}}
 }
 
 // brokerMistakes lose or repeat what crosses the broker.

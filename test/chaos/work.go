@@ -19,6 +19,8 @@ type work struct {
 	waiting int
 	// poison messages can never be processed.
 	poison int
+	// file is how many customers come by one file beside the others.
+	file int
 	// startLate has Temporal away when the campaign is launched.
 	startLate bool
 	// holdReceipts keeps the vendor's receipts back until the fault is over.
@@ -43,6 +45,8 @@ const (
 	// orders of a round, posted one after the other by each of posters: together they outlast the sends.
 	orders, posters = 40, 4
 	newCustomers    = 3
+	// fileRows are two batches of an import, which takes 5,000 rows at a time: there is a middle.
+	fileRows = 5_050
 	// rate makes 200 sends last a second, some dozen of group commits; slowRate four.
 	rate, slowRate = 200, 50
 	source         = "chaos"
@@ -112,10 +116,42 @@ func (w *world) each(ctx context.Context, n int, fn func(ctx context.Context, i 
 
 func address(round string, i int) string { return fmt.Sprintf("c%d@%s.example.com", i, round) }
 
+func customerKey(round string, i int) string { return fmt.Sprintf("%s-customer-%d", round, i) }
+
 func (w *world) postCustomer(ctx context.Context, round string, i int) error {
-	key := fmt.Sprintf("%s-customer-%d", round, i)
-	return w.accepted(ctx, &op{Round: round, Kind: "customer", Key: key, Path: "/customers"}, map[string]any{
+	return w.accepted(ctx, &op{Round: round, Kind: "customer", Key: customerKey(round, i), Path: "/customers"}, map[string]any{
 		"name": fmt.Sprintf("Customer %d", i), "email": address(round, i),
+	})
+}
+
+// postFile imports a file of so many customers, and waits until it is applied. A client whose upload is not answered
+// sends the whole file again, as the API says: what is stored already changes nothing.
+func (w *world) postFile(ctx context.Context, round string, rows int) error {
+	if rows == 0 {
+		return nil
+	}
+	o := &op{Round: round, Kind: "import", Path: "/api/customers/import", Rows: rows, file: []byte("name,email\n")}
+	for i := range rows {
+		o.file = fmt.Appendf(o.file, "Customer %d,%s\n", i, address(round, i))
+	}
+	if err := w.accepted(ctx, o, nil); err != nil {
+		return err
+	}
+	var got struct {
+		Data struct {
+			ImportID string `json:"import_id"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(o.Answer, &got); err != nil {
+		return err
+	}
+	return poll(ctx, func() (bool, error) {
+		var state string
+		err := w.masterDB.QueryRow(ctx, "SELECT state FROM imports WHERE import_id = $1", got.Data.ImportID).Scan(&state)
+		if state == "FAILED" {
+			return false, fmt.Errorf("%w: the import %s was acknowledged and is FAILED", errTooLong, got.Data.ImportID)
+		}
+		return state == "COMPLETED", err
 	})
 }
 
@@ -161,6 +197,9 @@ func (r *round) ingest(ctx context.Context) error {
 	if err := w.each(ctx, max(newCustomers, r.work.waiting), func(ctx context.Context, i int) error {
 		return w.postCustomer(ctx, r.key, i)
 	}); err != nil {
+		return err
+	}
+	if err := w.postFile(ctx, r.key+"-file", r.work.file); err != nil {
 		return err
 	}
 	for i := range r.work.poison {

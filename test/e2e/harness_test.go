@@ -47,8 +47,8 @@ type system struct {
 	output   *os.File
 }
 
-// start builds the binary and runs the demo in a directory of its own, with more in its environment.
-func start(t *testing.T, customers int, more ...string) *system {
+// start builds the binary and runs the demo in a directory of its own, with what env (NAME=value) says.
+func start(t *testing.T, customers int, env ...string) *system {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("brings up the whole system")
@@ -72,7 +72,7 @@ func start(t *testing.T, customers int, more ...string) *system {
 	s.demo.Dir = root
 	s.demo.Env = append(os.Environ(), "XENCRM_DEV_DIR="+s.dir, fmt.Sprintf("DEMO_CUSTOMERS=%d", customers),
 		"DEMO_VENDOR_LATENCY=0", fmt.Sprintf("DEMO_SEED=%d", seed), "XENCRM_BIN_DIR="+filepath.Join(root, ".dev", "bin"))
-	s.demo.Env = append(s.demo.Env, more...)
+	s.demo.Env = append(s.demo.Env, env...)
 	s.demo.Stdout, s.demo.Stderr = s.output, s.output
 	require.NoError(t, s.demo.Start())
 	s.exited = make(chan struct{})
