@@ -97,16 +97,24 @@ func faultOfTimes(times []string) string {
 	return ""
 }
 
-// Allows reports whether an occurrence may come at that time.
-func (r Recurrence) Allows(at time.Time) bool {
-	return (r.StartsAt == nil || !at.Before(*r.StartsAt)) && (r.EndsAt == nil || !at.After(*r.EndsAt))
+// Names reports whether an occurrence may come at that time: within the bounds, on a day and at a time of day
+// that it names. Temporal brings some times besides, next to hours that clocks skip or show twice.
+func (r Recurrence) Names(at time.Time) bool {
+	zone, err := time.LoadLocation(r.TimeZone)
+	if err != nil || r.StartsAt != nil && at.Before(*r.StartsAt) || r.EndsAt != nil && at.After(*r.EndsAt) {
+		return false
+	}
+	local := at.In(zone)
+	return slices.Contains(r.Times, local.Format(clockLayout)) &&
+		(len(r.Weekdays) == 0 || slices.Contains(r.Weekdays, Weekdays()[local.Weekday()])) &&
+		(len(r.DaysOfMonth) == 0 || slices.Contains(r.DaysOfMonth, local.Day()))
 }
 
-// Local is the time as people of its zone write it.
+// Local is the time as people of its zone write it. A time that clocks show twice is written once.
 func (r Recurrence) Local(at time.Time) string {
 	zone, err := time.LoadLocation(r.TimeZone)
 	if err != nil {
 		zone = time.UTC
 	}
-	return at.In(zone).Format("2006-01-02 15:04")
+	return at.In(zone).Format("2006-01-02 " + clockLayout)
 }

@@ -1,7 +1,6 @@
 package campaign
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -253,12 +252,12 @@ func (s *Schedules) Trigger(ctx context.Context, id uuid.UUID, principal, idempo
 	}
 	now := s.campaigns.now()
 	in := sch.input(now)
-	in.Principal, in.IdempotencyKey = principal, cmp.Or(idempotencyKey, in.IdempotencyKey)
+	in.Principal, in.IdempotencyKey = principal, idempotencyKey
 	return s.occur(ctx, sch, now, in)
 }
 
-// Fire makes the campaign of an occurrence that has come. Its id is derived from the schedule and the time,
-// so an occurrence that comes twice makes one campaign. A refusal is noted at the schedule and is no error:
+// Fire makes the campaign of an occurrence that has come. Its id is derived from the schedule and the local
+// time, so an occurrence that comes twice makes one campaign. A refusal is noted at the schedule and is no error:
 // the next occurrence may be better.
 func (s *Schedules) Fire(ctx context.Context, id uuid.UUID, at time.Time) error {
 	sch, err := s.store.Schedule(ctx, id)
@@ -268,8 +267,8 @@ func (s *Schedules) Fire(ctx context.Context, id uuid.UUID, at time.Time) error 
 	if err != nil {
 		return err
 	}
-	if sch.Paused || !sch.Recurrence.Allows(at) {
-		return nil // changed, and Temporal has not heard of it yet
+	if sch.Paused || !sch.Recurrence.Names(at) {
+		return nil // changed, and Temporal has not heard of it yet; or a time that clocks make up
 	}
 	_, err = s.occur(ctx, sch, at, sch.input(at))
 	if errs.Retryable(err) {
@@ -311,7 +310,8 @@ func (s Schedule) input(at time.Time) CreateInput {
 		Name: occurrenceName(p.Name, s.Recurrence.Local(at)), SegmentID: p.SegmentID, MessageTemplate: p.MessageTemplate, Type: p.Type,
 		Launch: true, FanOut: p.FanOut, SendWindow: p.SendWindow, Rate: p.Rate, MaxAttempts: p.MaxAttempts, SendDeadline: p.SendDeadline,
 		ReceiptDeadline: p.ReceiptDeadline, Principal: s.CreatedBy,
-		IdempotencyKey: "schedule/" + s.ID.String() + "/" + at.UTC().Format(time.RFC3339),
+		// The time as clocks show it: one that they show twice is one occurrence.
+		IdempotencyKey: "schedule/" + s.ID.String() + "/" + s.Recurrence.Local(at),
 	}
 }
 

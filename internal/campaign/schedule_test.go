@@ -114,6 +114,18 @@ func TestSchedules(t *testing.T) {
 		require.Equal(t, campaign.Active, one.Status)
 		require.Equal(t, c.noted[0].CampaignID, c.noted[1].CampaignID)
 	})
+	t.Run("ATimeThatClocksShowTwiceIsOneOccurrence", func(t *testing.T) {
+		t.Parallel()
+		h, _, s, in := weekly(t)
+		in.Recurrence = campaign.Recurrence{Times: []string{"01:30"}, TimeZone: "America/New_York"}
+		made, err := s.Create(t.Context(), in)
+		require.NoError(t, err)
+		first := time.Date(2026, 11, 1, 5, 30, 0, 0, time.UTC) // 01:30 of summer, and an hour later 01:30 again
+		for _, at := range []time.Time{first, first.Add(time.Hour), first.Add(2 * time.Hour)} {
+			require.NoError(t, s.Fire(t.Context(), made.ID, at))
+		}
+		require.Len(t, h.campaigns, 1, "and none at 02:30, which nobody has named")
+	})
 	t.Run("ALongNameKeepsItsTime", func(t *testing.T) {
 		t.Parallel()
 		h, c, s, in := weekly(t)

@@ -39,6 +39,7 @@ func TestSystem(t *testing.T) {
 	t.Run("D43OneOrderHoweverOftenItIsPosted", s.testRepeatedOrder)
 	t.Run("PauseResumeAndRetryFailed", s.testControl)
 	t.Run("D12RepeatedLaunchIsOneCampaign", s.testRepeatedLaunch)
+	t.Run("AScheduleMakesOneCampaignByItself", s.testSchedule)
 	t.Run("AVendorAtItsWorst", s.testVendorFaults)
 	t.Run("TwoOfEachRole", s.testTwoOfEach)
 	for _, victim := range []string{"worker", "consumer", "api", "mock-vendor", "relay", "rabbitmq", "postgres", "temporal"} {
