@@ -53,9 +53,10 @@ bench-million: ## One campaign of a million recipients, and previews over as man
 ##@ Test
 
 .PHONY: test
-test: ## All tests with the race detector, on a real PostgreSQL, RabbitMQ and Temporal that it starts
+test: ## All tests with the race detector, on a real PostgreSQL, RabbitMQ and Temporal that it starts, and the MCP inspector
 	@go build -o bin/teststack ./internal/devstack/cmd/teststack
-	@exec bin/teststack -- $(GOTESTSUM) --format pkgname-and-test-fails -- -race -p 2 -timeout 20m $(TESTFLAGS) $(PKG)
+	@bin/teststack -- $(GOTESTSUM) --format pkgname-and-test-fails -- -race -p 2 -timeout 20m $(TESTFLAGS) $(PKG)
+	@$(if $(filter ./...,$(PKG)),bash .ci/mcp)
 
 .PHONY: chaos-smoke
 chaos-smoke: ## A seeded sample of crashes, lost answers and outages, judged by the auditor (SEED= repeats one)

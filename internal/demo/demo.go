@@ -227,6 +227,7 @@ func (d *Demo) addresses() {
 	for _, row := range [][2]string{
 		{"API", d.system.API},
 		{"API docs", d.system.API + "/docs"},
+		{"MCP", d.system.API + "/mcp"},
 		{"Temporal Web UI", d.system.Stack.TemporalUIURL},
 		{"RabbitMQ", d.system.Stack.RabbitManagementURL},
 		{"mock vendor", d.system.Vendor + "/admin/summary"},
