@@ -323,9 +323,14 @@ func TestAnApplierThatDiesLeavesABatchBoundary(t *testing.T) {
 	other, err := b.store.ApplyImport(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, uuid.Nil, other, "an import that somebody is at is left to him")
-	_, err = b.pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) "+stuck)
+	var pid int
+	require.NoError(t, b.pool.QueryRow(t.Context(), "SELECT pid "+stuck).Scan(&pid))
+	_, err = b.pool.Exec(t.Context(), "SELECT pg_terminate_backend($1)", pid)
 	require.NoError(t, err)
 	require.True(t, errs.Retryable(<-ended))
+	// Its client hears of the end before its locks are gone.
+	gone := fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d", pid)
+	require.Eventually(t, func() bool { return b.count(gone) == 0 }, 30*time.Second, 5*time.Millisecond)
 	require.NoError(t, holder.Rollback(t.Context()))
 
 	got := b.progress(id)
