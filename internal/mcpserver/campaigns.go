@@ -140,7 +140,7 @@ func (o createdOut) Text() string {
 }
 
 func createCampaign(ctx context.Context, c call, in createCampaignIn) (createdOut, error) {
-	if in.Status == "ACTIVE" {
+	if in.Status != "" && in.Status != string(campaign.Draft) {
 		return createdOut{}, errs.InvalidFields("a campaign is not started by creating it: leave status out, then call dry_run_campaign "+
 			"and launch_campaign", []errs.Field{{Pointer: "/status", Message: "must be DRAFT or left out"}})
 	}
@@ -372,7 +372,7 @@ func launchCampaign(ctx context.Context, c call, in confirmedIn) (launchedOut, e
 	err = c.confirm.take(ctx, in.Confirm, c.launchOf(draft, audience), again, func() error {
 		// An edit that came after the look above makes another version, and is refused.
 		launched, err = c.Campaigns.LaunchIf(ctx, draft.ID, customer.Match{Versions: []int64{int64(draft.Version)}})
-		return err
+		return uncertain(err)
 	})
 	return c.launched(launched), err
 }

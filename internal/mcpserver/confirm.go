@@ -65,8 +65,8 @@ func (c confirmations) make(s subject) (value string, expires time.Time) {
 	return base64.RawURLEncoding.EncodeToString(raw) + "." + base64.RawURLEncoding.EncodeToString(c.sign(raw)), t.Expires
 }
 
-// take uses the value up for the subject and then does what was confirmed. What fails before anything was
-// changed gives the value back. again names the tool that makes a new one.
+// take uses the value up for the subject and then does what was confirmed. What may not have been
+// done gives the value back. again names the tool that makes a new one.
 func (c confirmations) take(ctx context.Context, value string, s subject, again string, do func() error) error {
 	t, err := c.open(value, again)
 	if err != nil {
@@ -87,8 +87,8 @@ func (c confirmations) take(ctx context.Context, value string, s subject, again 
 	}
 	// The client may stop waiting meanwhile; what becomes of the value is decided all the same.
 	after := context.WithoutCancel(ctx)
-	if err = do(); errs.Is(err, errs.Unavailable) {
-		// Nothing was changed, so the same yes may be said again.
+	if err = do(); errs.Is(err, errs.Unknown) {
+		// The same yes may be said again: if it was done after all, the campaign's state refuses the repeat.
 		c.note(c.used.Release(after, use))
 		return err
 	}

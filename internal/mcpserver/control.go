@@ -75,10 +75,13 @@ func steer(which func(call) control) func(context.Context, call, campaignIn) (pr
 		}
 		p, err := which(c)(ctx, found.ID)
 		if err != nil {
-			return progressOut{}, err
+			return progressOut{}, uncertain(err)
 		}
-		found, err = c.Campaigns.Get(ctx, found.ID)
-		return progressOf(found, p), err
+		// It is done, whether its status can be read now or not.
+		if now, err := c.Campaigns.Get(ctx, found.ID); err == nil {
+			found = now
+		}
+		return progressOf(found, p), nil
 	}
 }
 
@@ -203,7 +206,7 @@ func cancelCampaign(ctx context.Context, c call, in confirmIn) (confirmOut, erro
 	}
 	err = c.confirm.take(ctx, in.Confirm, s, s.Tool, func() error {
 		_, err := c.Campaigns.Cancel(ctx, found.ID)
-		return err
+		return uncertain(err)
 	})
 	if err != nil {
 		return confirmOut{}, err
@@ -245,7 +248,7 @@ func retryFailed(ctx context.Context, c call, in confirmIn) (confirmOut, error) 
 		if n == 0 {
 			out.What = "No failed message can be sent again: all of them were refused for good."
 		}
-		return err
+		return uncertain(err)
 	})
 	return out, err
 }

@@ -49,6 +49,15 @@ func refusal(err error) *mcp.CallToolResult {
 	return mcp.NewToolResultError(out.String())
 }
 
+// uncertain turns "away" into "not known" for a call that changes a campaign: its answer may have been lost on
+// the way back.
+func uncertain(err error) error {
+	if errs.Is(err, errs.Unavailable) {
+		return errs.Wrap(errs.Unknown, err, textOf(err))
+	}
+	return err
+}
+
 // sentence cleans a text, which may quote what was typed, and ends it.
 func sentence(text string) string {
 	text = clean(text, longestText)

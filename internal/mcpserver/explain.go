@@ -15,6 +15,7 @@ import (
 	"github.com/xencrm/xencrm/internal/campaign"
 	"github.com/xencrm/xencrm/internal/customer"
 	"github.com/xencrm/xencrm/internal/errs"
+	"github.com/xencrm/xencrm/internal/vendor"
 )
 
 func explainTools() []tool {
@@ -86,17 +87,35 @@ func explainRecipient(ctx context.Context, c call, in recipientIn) (recipientOut
 		return recipientOut{}, err
 	}
 	out := recipientOut{
-		Why: d.Why(), CommunicationID: d.CommunicationID.String(), CustomerID: d.CustomerID.String(), Name: c.eyes().name(d.CustomerName),
-		Email: c.eyes().email(d.CustomerEmail), Status: string(d.Status), SkipReason: string(d.SkipReason), FailureCode: d.Code,
+		Why: why(d.MessageState, d.CampaignStatus), CommunicationID: d.CommunicationID.String(), CustomerID: d.CustomerID.String(),
+		Name: c.eyes().name(d.CustomerName), Email: c.eyes().email(d.CustomerEmail), Status: string(d.Status),
+		SkipReason: string(d.SkipReason), FailureCode: cleanName(d.Code),
 		Attempts: d.Attempts, MaxAttempts: d.MaxAttempts, Message: c.eyes().text(d.Text), Tries: []tryView{}, Receipts: []receiptView{},
 	}
 	for _, t := range d.Tries {
-		out.Tries = append(out.Tries, tryView{Number: t.Number, Outcome: string(t.Outcome), Code: t.Code, At: when(&t.At)})
+		out.Tries = append(out.Tries, tryView{Number: t.Number, Outcome: string(t.Outcome), Code: cleanName(t.Code), At: when(&t.At)})
 	}
 	for _, r := range d.Receipts {
-		out.Receipts = append(out.Receipts, receiptView{Delivered: r.Delivered, Code: r.Code, At: when(&r.ReceivedAt)})
+		out.Receipts = append(out.Receipts, receiptView{Delivered: r.Delivered, Code: cleanName(r.Code), At: when(&r.ReceivedAt)})
 	}
 	return out, nil
+}
+
+// otherCode stands in sentences for a code that is none: the vendor's text, which only structured content shows.
+const otherCode = "OTHER"
+
+// plainCode gives a code that may stand in a sentence: capitals, digits and underscores.
+func plainCode(code string) string {
+	if code == "" || vendor.IsCode(vendor.Code(code)) {
+		return code
+	}
+	return otherCode
+}
+
+// why is the message's sentence, which holds no text of the vendor's.
+func why(m campaign.MessageState, status campaign.Status) string {
+	m.Code = plainCode(m.Code)
+	return campaign.Why(m, status)
 }
 
 // text of a message may hold whatever is known of a customer.
@@ -270,7 +289,7 @@ func listFailures(ctx context.Context, c call, in failuresIn) (failuresOut, erro
 			return failuresOut{}, err
 		}
 		for _, e := range page.Items {
-			counts[e.Code]++
+			counts[plainCode(e.Code)]++
 			out.Counted++
 			if len(out.Failures) < orDefault(in.Limit, defaultLimit) {
 				out.Failures = append(out.Failures, c.failure(e, found.Status))
@@ -282,7 +301,7 @@ func listFailures(ctx context.Context, c call, in failuresIn) (failuresOut, erro
 		}
 	}
 	for _, code := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return byCount(counts, a, b) }) {
-		out.ByCode = append(out.ByCode, codeCount{Code: cleanName(code), Count: counts[code]})
+		out.ByCode = append(out.ByCode, codeCount{Code: code, Count: counts[code]})
 	}
 	return out, nil
 }
@@ -297,6 +316,6 @@ func byCount(counts map[string]int, a, b string) int {
 func (c call) failure(e campaign.Entry, status campaign.Status) failureView {
 	return failureView{
 		CommunicationID: e.CommunicationID.String(), CustomerID: e.CustomerID.String(), Email: c.eyes().email(e.CustomerEmail),
-		Code: cleanName(e.Code), Attempts: e.Attempts, Why: campaign.Why(e.MessageState, status),
+		Code: cleanName(e.Code), Attempts: e.Attempts, Why: why(e.MessageState, status),
 	}
 }

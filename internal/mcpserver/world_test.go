@@ -41,6 +41,9 @@ type world struct {
 	audit     []auth.Entry
 	used      map[string]bool
 	hold      chan struct{} // Count waits for it, if set
+	lost      error         // what a control gives although it was done
+	after     error         // what reading gives once a control was done
+	code      string        // the vendor's, of the one message
 }
 
 const rules = `[{"id":"g","operator":"AND","rules":[{"id":"r","field":"total_spend","operator":">","value":5000}]}]`
@@ -195,7 +198,14 @@ func (w campaigns) steer(id uuid.UUID, what string, to campaign.Status) (campaig
 	c := w.campaigns[id]
 	c.Status = to
 	w.campaigns[id] = c
-	return campaign.Progress{Phase: "SENDING"}, w.note(what)
+	err := w.note(what)
+	if w.after != nil {
+		w.err = w.after
+	}
+	if w.lost != nil {
+		err = w.lost
+	}
+	return campaign.Progress{Phase: "SENDING", Paused: to == campaign.Paused}, err
 }
 
 func (w campaigns) Pause(_ context.Context, id uuid.UUID) (campaign.Progress, error) {
@@ -231,11 +241,19 @@ func (w *world) Find(_ context.Context, _, ref uuid.UUID) (campaign.EntryDetail,
 	}
 	return campaign.EntryDetail{
 		Entry: campaign.Entry{
-			MessageState: campaign.MessageState{Status: campaign.MessageDelivered}, CustomerID: ref, CustomerEmail: w.customers[0].Email,
+			MessageState: w.state(), CustomerID: ref, CustomerEmail: w.customers[0].Email,
 			CustomerName: w.customers[0].Name,
 		},
 		Text: "Hi Rohan", CampaignStatus: campaign.Completed,
 	}, nil
+}
+
+// state is that of the one message: delivered, or failed with the world's code.
+func (w *world) state() campaign.MessageState {
+	if w.code == "" {
+		return campaign.MessageState{Status: campaign.MessageDelivered}
+	}
+	return campaign.MessageState{Status: campaign.MessageFailed, Code: w.code, VendorRef: "v", Attempts: 1}
 }
 
 func (w *world) BeginEntry(_ context.Context, e auth.Entry) (int64, error) {
