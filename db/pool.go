@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 
 	"github.com/xencrm/xencrm/internal/errs"
 )
@@ -52,6 +54,12 @@ func Open(ctx context.Context, dsn string, o PoolOptions) (*pgxpool.Pool, error)
 	rp["statement_timeout"] = statementTimeout
 	rp["lock_timeout"] = lockTimeout
 	rp["idle_in_transaction_session_timeout"] = idleInTxTimeout
+	// pgx takes uuid.UUID for a database/sql value, and so by way of its text, both ways: a third of what the
+	// receipts' consumer did.
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap())
+		return nil
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", Translate(err))

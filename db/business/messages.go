@@ -34,23 +34,34 @@ func (s *Store) LoadMessages(
 	}
 	out := make([]campaign.Message, len(rows))
 	for i, r := range rows {
-		out[i] = campaign.Message{
-			CommunicationID: r.CommunicationID, CustomerID: r.CustomerID, Seq: int(r.Seq),
-			Recipient: r.CustomerEmail, RecipientName: r.CustomerName, Body: r.MessageText,
-			Status: campaign.MessageStatus(r.Status), Attempts: int(r.Attempts), MaxAttempts: int(r.MaxAttempts),
-			Suppressed: r.Suppressed,
-		}
+		out[i] = messageOf(r)
 	}
-	hours, err := hoursOf(c.SendWindow)
+	shared, err := sendContextOf(c)
 	if err != nil {
 		return campaign.SendContext{}, nil, err
 	}
-	shared := campaign.SendContext{
+	return shared, out, nil
+}
+
+func messageOf(r businesssql.LoadMessagesRow) campaign.Message {
+	return campaign.Message{
+		CommunicationID: r.CommunicationID, CustomerID: r.CustomerID, Seq: int(r.Seq),
+		Recipient: r.CustomerEmail, RecipientName: r.CustomerName, Body: r.MessageText,
+		Status: campaign.MessageStatus(r.Status), Attempts: int(r.Attempts), MaxAttempts: int(r.MaxAttempts),
+		Suppressed: r.Suppressed,
+	}
+}
+
+func sendContextOf(c businesssql.GetSendContextRow) (campaign.SendContext, error) {
+	hours, err := hoursOf(c.SendWindow)
+	if err != nil {
+		return campaign.SendContext{}, err
+	}
+	return campaign.SendContext{
 		Hours:        hours,
 		CampaignName: c.Name, CampaignType: c.CampaignType, Status: campaign.Status(c.Status),
 		SendDeadline: time.Duration(c.SendDeadlineMs) * time.Millisecond,
-	}
-	return shared, out, nil
+	}, nil
 }
 
 // PendingSeqs gives the sequence numbers after the given one whose messages are pending, at most limit.

@@ -38,13 +38,15 @@ func Worker(ctx context.Context, cfg config.Worker, log *slog.Logger) error {
 	store := business.New(pool)
 	answers := business.NewRecorder(store)
 	r.onClose(answers.Close)
+	messages := business.NewReader(store)
+	r.onClose(messages.Close)
 	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
 	on := backend{business: store, engine: engine.New(temporal)}
 	campaigns := campaignService(on, campaign.NewSegments(store, store), links, cfg.FanOut, log)
 	acts := activities.New(activities.Deps{
 		Occurrences:    campaign.NewSchedules(store, campaigns, on.engine, log),
 		UnsubscribeURL: links.Unsubscribe,
-		Audience:       store, Messages: store, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
+		Audience:       store, Messages: messages, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
 		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends, Limited: cfg.VendorRate > 0,
 	})
 	w := worker.New(temporal, acts, worker.Options{MaxSends: cfg.MaxSends, VendorRate: cfg.VendorRate})

@@ -107,10 +107,12 @@ func (b *bench) runInProcess(ctx context.Context, in inProcess) (time.Duration, 
 	store := business.New(b.business)
 	answers := business.NewRecorder(store)
 	defer answers.Close()
+	messages := business.NewReader(store)
+	defer messages.Close()
 	queue := "bench-" + uuid.NewString()
 	for _, o := range in.workers {
 		acts := activities.New(activities.Deps{
-			Audience: store, Messages: store, Answers: answers, Books: store, Vendor: in.vendor, Now: time.Now,
+			Audience: store, Messages: messages, Answers: answers, Books: store, Vendor: in.vendor, Now: time.Now,
 			Log: slog.New(slog.DiscardHandler), Limited: o.VendorRate > 0,
 		})
 		sends := sdkworker.New(b.temporal, queue, o.SDK())

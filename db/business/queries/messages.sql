@@ -10,6 +10,19 @@ LEFT JOIN erased_addresses e ON e.address_sha256 = sha256(convert_to(lower(l.cus
 WHERE l.campaign_id = @campaign_id AND l.seq BETWEEN @first_seq AND @last_seq
 ORDER BY l.seq;
 
+-- name: LoadEach :many
+-- What LoadMessages and GetSendContext give, for messages that were named one by one.
+SELECT c.campaign_id, c.name AS campaign_name, c.campaign_type, c.status AS campaign_status, c.send_deadline_ms, c.send_window,
+       l.communication_id, l.customer_id, l.seq, l.customer_email, l.customer_name, l.message_text,
+       l.status, l.attempts, l.max_attempts,
+       (s.email IS NOT NULL OR e.address_sha256 IS NOT NULL
+        OR l.customer_email LIKE '%@erased.invalid')::boolean AS suppressed
+FROM (SELECT unnest(@campaign_ids::uuid[]) AS campaign_id, unnest(@seqs::integer[]) AS seq) AS wanted
+JOIN campaigns c ON c.campaign_id = wanted.campaign_id
+JOIN communication_log l ON l.campaign_id = wanted.campaign_id AND l.seq = wanted.seq
+LEFT JOIN suppressions s ON s.email = lower(l.customer_email)
+LEFT JOIN erased_addresses e ON e.address_sha256 = sha256(convert_to(lower(l.customer_email), 'UTF8'));
+
 -- name: GetSendContext :one
 SELECT name, campaign_type, status, send_deadline_ms, send_window FROM campaigns WHERE campaign_id = @campaign_id;
 

@@ -183,6 +183,81 @@ func (q *Queries) ListPendingSeqs(ctx context.Context, arg ListPendingSeqsParams
 	return items, nil
 }
 
+const loadEach = `-- name: LoadEach :many
+SELECT c.campaign_id, c.name AS campaign_name, c.campaign_type, c.status AS campaign_status, c.send_deadline_ms, c.send_window,
+       l.communication_id, l.customer_id, l.seq, l.customer_email, l.customer_name, l.message_text,
+       l.status, l.attempts, l.max_attempts,
+       (s.email IS NOT NULL OR e.address_sha256 IS NOT NULL
+        OR l.customer_email LIKE '%@erased.invalid')::boolean AS suppressed
+FROM (SELECT unnest($1::uuid[]) AS campaign_id, unnest($2::integer[]) AS seq) AS wanted
+JOIN campaigns c ON c.campaign_id = wanted.campaign_id
+JOIN communication_log l ON l.campaign_id = wanted.campaign_id AND l.seq = wanted.seq
+LEFT JOIN suppressions s ON s.email = lower(l.customer_email)
+LEFT JOIN erased_addresses e ON e.address_sha256 = sha256(convert_to(lower(l.customer_email), 'UTF8'))
+`
+
+type LoadEachParams struct {
+	CampaignIds []uuid.UUID
+	Seqs        []int32
+}
+
+type LoadEachRow struct {
+	CampaignID      uuid.UUID
+	CampaignName    string
+	CampaignType    string
+	CampaignStatus  string
+	SendDeadlineMs  int64
+	SendWindow      json.RawMessage
+	CommunicationID uuid.UUID
+	CustomerID      uuid.UUID
+	Seq             int32
+	CustomerEmail   string
+	CustomerName    string
+	MessageText     string
+	Status          string
+	Attempts        int32
+	MaxAttempts     int32
+	Suppressed      bool
+}
+
+// What LoadMessages and GetSendContext give, for messages that were named one by one.
+func (q *Queries) LoadEach(ctx context.Context, arg LoadEachParams) ([]LoadEachRow, error) {
+	rows, err := q.db.Query(ctx, loadEach, arg.CampaignIds, arg.Seqs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoadEachRow{}
+	for rows.Next() {
+		var i LoadEachRow
+		if err := rows.Scan(
+			&i.CampaignID,
+			&i.CampaignName,
+			&i.CampaignType,
+			&i.CampaignStatus,
+			&i.SendDeadlineMs,
+			&i.SendWindow,
+			&i.CommunicationID,
+			&i.CustomerID,
+			&i.Seq,
+			&i.CustomerEmail,
+			&i.CustomerName,
+			&i.MessageText,
+			&i.Status,
+			&i.Attempts,
+			&i.MaxAttempts,
+			&i.Suppressed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const loadMessages = `-- name: LoadMessages :many
 SELECT l.communication_id, l.customer_id, l.seq, l.customer_email, l.customer_name, l.message_text,
        l.status, l.attempts, l.max_attempts, 
