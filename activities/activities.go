@@ -37,6 +37,12 @@ type AnswerRecorder interface {
 	Record(ctx context.Context, a campaign.Answer) (campaign.MessageState, error)
 }
 
+// Turns space the sends of all workers at the vendor's rate.
+type Turns interface {
+	// Take gives the moment at which a send may post, by this process's clock: a few seconds ahead at most.
+	Take(ctx context.Context) (time.Time, error)
+}
+
 // BooksStore keeps the books and the status of campaigns.
 type BooksStore interface {
 	Totals(ctx context.Context, id uuid.UUID) (campaign.Totals, error)
@@ -65,15 +71,16 @@ type Deps struct {
 	PageSize   int
 	// MaxPosts is how many posts all pages of this process have in flight together.
 	MaxPosts int
-	// Limited says that Temporal hands sends out at the vendor's rate. Then a send may have waited for long
-	// and looks at the ledger again, and every message is a send: a page would not be counted message by message.
-	Limited bool
+	// Turns are set when Temporal hands sends out at the vendor's rate; nil is no limit. Then a send may have
+	// waited for long and looks at the ledger again, and every message is a send: a page would not be counted
+	// message by message.
+	Turns Turns
 }
 
 // ApplyDefaults fills in what is zero.
 func (d *Deps) ApplyDefaults() {
 	d.PagedAbove = cmp.Or(d.PagedAbove, campaign.DefaultPagedAbove)
-	if d.Limited {
+	if d.Turns != nil {
 		d.PagedAbove = math.MaxInt
 	}
 	d.PageSize = cmp.Or(d.PageSize, MaxPageSize)
@@ -99,7 +106,7 @@ type Activities struct {
 	posts      *semaphore.Weighted
 	pagedAbove int
 	pageSize   int
-	limited    bool
+	turns      Turns
 }
 
 // New makes the activities.
@@ -109,6 +116,6 @@ func New(d Deps) *Activities {
 		audience: d.Audience, messages: d.Messages, answers: d.Answers, books: d.Books, vendor: d.Vendor, occurrences: d.Occurrences,
 		links: d.UnsubscribeURL, pages: newPageCache(d.Messages, d.Now), now: d.Now, log: d.Log,
 		posts: semaphore.NewWeighted(int64(d.MaxPosts)), pagedAbove: d.PagedAbove, pageSize: d.PageSize,
-		limited: d.Limited,
+		turns: d.Turns,
 	}
 }

@@ -1,21 +1,25 @@
 package activities_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/xencrm/xencrm/activities"
 	"github.com/xencrm/xencrm/internal/campaign"
+	"github.com/xencrm/xencrm/internal/errs"
 )
 
 // TestLimited is about sends that Temporal hands out at the vendor's rate.
 func TestLimited(t *testing.T) {
 	t.Parallel()
-	limited := func(d *activities.Deps) { d.Limited = true }
+	limited := func(d *activities.Deps) { d.Turns = &turns{} }
 
 	t.Run("APagePostsNothingItself", func(t *testing.T) {
 		t.Parallel()
@@ -51,7 +55,38 @@ func TestLimited(t *testing.T) {
 		require.Equal(t, campaign.MessageSent, res.Status)
 		require.Len(t, b.keys(), 1)
 	})
+
+	t.Run("ASendPostsAtItsTurn", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			b := setup(t, 1, func(d *activities.Deps) { d.Turns = &turns{ahead: time.Second} })
+			begin := time.Now()
+			_, err := b.run(t, 1)
+			require.NoError(t, err)
+			require.Len(t, b.keys(), 1)
+			require.Equal(t, time.Second, time.Since(begin))
+		})
+	})
+
+	t.Run("WithoutATurnNothingIsPosted", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1, func(d *activities.Deps) { d.Turns = &turns{err: errs.Errorf(errs.Unavailable, "the database is away")} })
+		_, err := b.run(t, 1)
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		require.True(t, ok, "%v", err)
+		require.False(t, app.NonRetryable())
+		require.Equal(t, activities.ErrUnavailable, app.Type())
+		require.Empty(t, b.keys())
+	})
 }
+
+// turns gives turns at once, a second ahead, or not at all.
+type turns struct {
+	ahead time.Duration
+	err   error
+}
+
+func (t *turns) Take(context.Context) (time.Time, error) { return time.Now().Add(t.ahead), t.err }
 
 // TestDue is about sends that are planned ahead.
 func TestDue(t *testing.T) {

@@ -77,7 +77,7 @@ type pageRun struct {
 func (p *pageRun) sort(messages []campaign.Message, repeated bool) {
 	for _, m := range messages {
 		switch {
-		case m.Status == campaign.MessagePending && p.acts.limited:
+		case m.Status == campaign.MessagePending && p.acts.turns != nil:
 			p.again(m.Seq, 0)
 		case m.Status == campaign.MessagePending && m.Attempts == 0:
 			p.todo = append(p.todo, m)

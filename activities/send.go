@@ -25,7 +25,14 @@ func (a *Activities) SendMessage(ctx context.Context, in SendInput) (SendResult,
 		// Bounded, for the clock of the worker that planned it may be wrong.
 		a.sleepUntil(ctx, earlier(in.Due, a.now().Add(MostAhead)))
 	}
-	waited := info.Attempt > 1 || a.limited
+	if a.turns != nil {
+		turn, err := a.turns.Take(ctx)
+		if err != nil {
+			return SendResult{}, failure(err)
+		}
+		a.sleepUntil(ctx, turn)
+	}
+	waited := info.Attempt > 1 || a.turns != nil
 	shared, m, err := a.load(ctx, in, in.Again || waited)
 	if err != nil {
 		return SendResult{}, failure(err)

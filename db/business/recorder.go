@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// recordLinger is how long the first answer waits for neighbours when nothing is being written. A
-	// commit takes a few milliseconds, so waiting as long again halves the commits and hardly delays.
-	recordLinger = 5 * time.Millisecond
+	// recordLinger is how long the first answer waits for neighbours when nothing is being written: twice as
+	// long as a commit takes. With an activity a customer 5 ms made a commit of every 25 answers.
+	recordLinger = 10 * time.Millisecond
 	// recordMax bounds one transaction, and so how long its row locks are held: some 30 ms.
 	recordMax = 400
 )

@@ -43,12 +43,18 @@ func Worker(ctx context.Context, cfg config.Worker, log *slog.Logger) error {
 	links := campaign.NewLinks(cfg.LinkBase(), cfg.LinkKey())
 	on := backend{business: store, engine: engine.New(temporal)}
 	campaigns := campaignService(on, campaign.NewSegments(store, store), links, cfg.FanOut, log)
-	acts := activities.New(activities.Deps{
+	deps := activities.Deps{
 		Occurrences:    campaign.NewSchedules(store, campaigns, on.engine, log),
 		UnsubscribeURL: links.Unsubscribe,
 		Audience:       store, Messages: messages, Answers: answers, Books: store, Vendor: vendor, Now: time.Now, Log: log,
-		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends, Limited: cfg.VendorRate > 0,
-	})
+		PagedAbove: cfg.PagedAbove, PageSize: cfg.PageSize, MaxPosts: cfg.MaxSends,
+	}
+	if cfg.VendorRate > 0 {
+		turns := business.NewTurns(store, cfg.VendorRate)
+		r.onClose(turns.Close)
+		deps.Turns = turns
+	}
+	acts := activities.New(deps)
 	w := worker.New(temporal, acts, worker.Options{MaxSends: cfg.MaxSends, VendorRate: cfg.VendorRate})
 	always := func(error) bool { return ctx.Err() == nil }
 	if err := runner.Retry(ctx, log, "Temporal", always, func(context.Context) error { return w.Start() }); err != nil {

@@ -111,10 +111,16 @@ func (b *bench) runInProcess(ctx context.Context, in inProcess) (time.Duration, 
 	defer messages.Close()
 	queue := "bench-" + uuid.NewString()
 	for _, o := range in.workers {
-		acts := activities.New(activities.Deps{
+		deps := activities.Deps{
 			Audience: store, Messages: messages, Answers: answers, Books: store, Vendor: in.vendor, Now: time.Now,
-			Log: slog.New(slog.DiscardHandler), Limited: o.VendorRate > 0,
-		})
+			Log: slog.New(slog.DiscardHandler),
+		}
+		if o.VendorRate > 0 {
+			turns := business.NewTurns(store, o.VendorRate)
+			defer turns.Close()
+			deps.Turns = turns
+		}
+		acts := activities.New(deps)
 		sends := sdkworker.New(b.temporal, queue, o.SDK())
 		workflows.Register(sends)
 		pages := sdkworker.New(b.temporal, workflows.PagesQueue(queue), sdkworker.Options{DisableWorkflowWorker: true})
@@ -254,7 +260,7 @@ func (b *bench) receipts(ctx context.Context) (figures, error) {
 		return nil, err
 	}
 	sent := 0
-	if err := b.until(ctx, func() (bool, error) {
+	if err := b.until(ctx, often, func() (bool, error) {
 		var done bool
 		err := b.business.QueryRow(ctx, `SELECT pending_count = 0 AND total_messages = $2, in_flight_count FROM campaign_stats
 			WHERE campaign_id = $1 UNION ALL SELECT false, 0 LIMIT 1`, id, n).Scan(&done, &sent)

@@ -36,7 +36,7 @@ func (b *bench) imports(ctx context.Context) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = b.until(ctx, func() (bool, error) {
+	err = b.until(ctx, often, func() (bool, error) {
 		var n int
 		err := b.business.QueryRow(ctx, "SELECT count(*) FROM customers_mv WHERE email LIKE $1", "v"+run+"-%").Scan(&n)
 		return n == importRows, err
@@ -79,7 +79,7 @@ func (b *bench) importFile(ctx context.Context, run string, created int) (upload
 	}
 	uploaded = time.Since(begin)
 	var p importProgress
-	err = b.until(ctx, func() (bool, error) {
+	err = b.until(ctx, often, func() (bool, error) {
 		err := b.read(ctx, b.system.API+res.Header.Get("Location"), &p)
 		return p.Data.State != "RUNNING", err
 	})

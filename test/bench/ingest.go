@@ -102,7 +102,7 @@ func (b *bench) ingestCustomers(ctx context.Context, run string) error {
 
 // projected waits until the projection has counted every order of the run.
 func (b *bench) projected(ctx context.Context, run string, orders int) error {
-	return b.until(ctx, func() (bool, error) {
+	return b.until(ctx, often, func() (bool, error) {
 		var n int
 		err := b.business.QueryRow(ctx, "SELECT coalesce(sum(total_orders), 0) FROM customers_mv WHERE email LIKE $1", "o"+run+"-%").Scan(&n)
 		return n >= orders, err

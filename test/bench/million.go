@@ -24,7 +24,7 @@ func (b *bench) million(ctx context.Context) (figures, error) {
 	}
 	// When each tenth of the audience had left PENDING.
 	var tenths []time.Time
-	if err := b.until(ctx, func() (bool, error) {
+	if err := b.until(ctx, often, func() (bool, error) {
 		var pending int
 		err := b.business.QueryRow(ctx, "SELECT pending_count FROM campaign_stats WHERE campaign_id = $1", id).Scan(&pending)
 		for err == nil && len(tenths) < 10 && b.audienceN-pending >= (len(tenths)+1)*b.audienceN/10 {

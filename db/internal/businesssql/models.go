@@ -239,3 +239,8 @@ type TestSend struct {
 	SentAt          time.Time
 	Delivered       *bool
 }
+
+type VendorTurn struct {
+	Single bool
+	NextAt time.Time
+}
