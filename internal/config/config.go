@@ -186,15 +186,17 @@ type Demo struct {
 	// Fresh throws away what an earlier run left in Dir.
 	Fresh bool `kong:"-"`
 	// TemporalOnPostgres keeps Temporal's histories in PostgreSQL in place of SQLite.
-	TemporalOnPostgres bool          `kong:"-"`
-	BinDir             string        `env:"XENCRM_BIN_DIR" default:".dev/bin" help:"Where the Temporal server is kept once it is built."`
-	Customers          int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
-	VendorLatency      string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`
-	Auth               string        `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; on makes an admin key and prints it (${enum})."`
-	Seed               uint64        `env:"DEMO_SEED" default:"1" help:"Seed of customers, orders and the vendor's outcomes."`
-	Exit               bool          `env:"DEMO_EXIT" help:"Exit when the campaign has ended: 0 if it is COMPLETED and its books balance."`
-	Timeout            time.Duration `env:"DEMO_TIMEOUT" default:"30m" help:"Give up after this long."`
-	External           External      `embed:""`
+	TemporalOnPostgres bool `kong:"-"`
+	// VendorSuccess is the vendor's VENDOR_SUCCESS_RATE, its own if empty.
+	VendorSuccess string        `kong:"-"`
+	BinDir        string        `env:"XENCRM_BIN_DIR" default:".dev/bin" help:"Where the Temporal server is kept once it is built."`
+	Customers     int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
+	VendorLatency string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`
+	Auth          string        `env:"XENCRM_AUTH" default:"off" enum:"on,off" help:"Authentication; on makes an admin key and prints it (${enum})."`
+	Seed          uint64        `env:"DEMO_SEED" default:"1" help:"Seed of customers, orders and the vendor's outcomes."`
+	Exit          bool          `env:"DEMO_EXIT" help:"Exit when the campaign has ended: 0 if it is COMPLETED and its books balance."`
+	Timeout       time.Duration `env:"DEMO_TIMEOUT" default:"30m" help:"Give up after this long."`
+	External      External      `embed:""`
 }
 
 // External are servers that are there already; an explicit address wins over starting one.

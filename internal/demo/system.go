@@ -177,6 +177,9 @@ func (s *System) environment() map[string]string {
 		"VENDOR_LEDGER":   filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
 		"VENDOR_SEED":     strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": cmp.Or(s.cfg.Auth, "off"), "XENCRM_ENV": "development",
 	}
+	if r := s.cfg.VendorSuccess; r != "" {
+		env["VENDOR_SUCCESS_RATE"] = r
+	}
 	if l := s.cfg.VendorLatency; l != "" {
 		if l == "0" {
 			// A vendor that answers at once does not ask to wait either.

@@ -124,13 +124,13 @@ func (p *postgresServer) settings() []string {
 		"unix_socket_directories=",
 		// Roles and tests open pools side by side; a connection costs about 2 MB when used.
 		"max_connections=200",
-		// Holds the books of a campaign of a million, and is a hundredth of a small machine.
-		"shared_buffers=256MB",
+		"shared_buffers=" + p.buffers(),
 		// Sorting an audience of 100,000 ids stays in memory.
 		"work_mem=16MB",
 		"maintenance_work_mem=128MB",
-		// A campaign of 100,000 writes some 500 MB of log: one checkpoint on the way, not ten.
-		"max_wal_size=2GB",
+		// A campaign of a million writes some 2 GB of log, half of it when the audience is stored: no checkpoint
+		// on the way, after which each page is written to the log as a whole again.
+		"max_wal_size=6GB",
 		"checkpoint_timeout=15min",
 		// Full page images are most of that log; compressing them costs less than writing them.
 		"wal_compression=on",
@@ -156,6 +156,16 @@ func (p *postgresServer) settings() []string {
 	// A commit is always handed to the kernel before it is answered: without that, not only a power
 	// cut but a killed server would lose the last ones.
 	return append(settings, "synchronous_commit=on", "fsync="+durable, "full_page_writes="+durable)
+}
+
+// buffers is the memory for pages. The ledger of a million messages and its indexes are 1.2 GB, and the
+// messages' ids are random, so that with less of it each change would bring pages in and write others out. Only
+// what is used is taken. Tests, which make and drop hundreds of small databases, search all of it for each.
+func (p *postgresServer) buffers() string {
+	if p.st.options.NoSync {
+		return "256MB"
+	}
+	return "1280MB"
 }
 
 // probe is true when the server lets clients in, which it does not while it recovers from a crash.
