@@ -142,7 +142,7 @@ func (s *System) makeKey(ctx context.Context, env map[string]string) error {
 }
 
 func (s *System) startRoles(ctx context.Context) error {
-	env := s.environment()
+	env := s.Environment()
 	migrate := Role{Name: "migrate", Args: []string{"migrate"}, Env: env}
 	if err := s.roles.Once(ctx, migrate); err != nil {
 		return fmt.Errorf("migrate: %w (see %s)", err, filepath.Join(s.roles.Logs, "migrate.log"))
@@ -166,8 +166,8 @@ func (s *System) startRoles(ctx context.Context) error {
 	return nil
 }
 
-// environment is what the roles are told.
-func (s *System) environment() map[string]string {
+// Environment is what the roles are told.
+func (s *System) Environment() map[string]string {
 	env := map[string]string{
 		"CUSTOMER_DATABASE_URL": s.Stack.MasterURL, "CAMPAIGN_DATABASE_URL": s.Stack.BusinessURL,
 		"RABBITMQ_URL": s.Stack.RabbitURL, "TEMPORAL_ADDRESS": s.Stack.TemporalAddress,

@@ -126,7 +126,8 @@ func (e *Engine) update(ctx context.Context, c campaign.Campaign, name string, a
 	return p, updateError(handle.Get(ctx, &p))
 }
 
-// updateError tells a refusal of the workflow from a fault on the way to it.
+// updateError tells a refusal of the workflow from a fault on the way to it or back, after which it may have
+// been done.
 func updateError(err error) error {
 	if appErr, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		if appErr.Type() == workflows.ErrEnded {
@@ -134,7 +135,10 @@ func updateError(err error) error {
 		}
 		return errs.Wrap(errs.Invalid, err, appErr.Message())
 	}
-	return translate(err)
+	if err = translate(err); errs.Is(err, errs.Unavailable) {
+		return errs.Wrap(errs.Unknown, err, "Temporal gave no answer")
+	}
+	return err
 }
 
 // translate gives Temporal's errors their codes.

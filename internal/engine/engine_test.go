@@ -99,6 +99,9 @@ func TestTemporalAway(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	require.True(t, errs.Is(eng.Start(ctx, newCampaign()), errs.Unavailable))
+	// A request that was on its way may have arrived.
+	_, err := eng.Pause(ctx, newCampaign())
+	require.True(t, errs.Is(err, errs.Unknown), "%v", err)
 }
 
 // starts is an engine and a store in one, with function fields for what differs.

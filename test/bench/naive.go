@@ -26,11 +26,12 @@ type naive struct {
 }
 
 func (b *bench) baseline(ctx context.Context) (figures, error) {
-	// The vendor's own receipts would go to the product, which does not know these messages.
-	if err := b.vendor(ctx, map[string]any{"hold_receipts": true}); err != nil {
+	url, stop, err := b.aloofVendor(ctx)
+	if err != nil {
 		return nil, err
 	}
-	sender, err := httpvendor.New(httpvendor.Config{BaseURL: b.system.Vendor, MaxIdleConns: plainConnections})
+	defer stop()
+	sender, err := httpvendor.New(httpvendor.Config{BaseURL: url, MaxIdleConns: plainConnections})
 	if err != nil {
 		return nil, err
 	}

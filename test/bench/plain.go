@@ -17,14 +17,15 @@ import (
 // plainConnections is how many the plain loop posts over: more did not make it faster on two cores.
 const plainConnections = 100
 
-// plainLoop posts as many messages to the same vendor from a loop, and keeps nothing of it: no ledger, no
-// retries, no receipts. It is what the guarantees cost. It must be the last scenario of a run, for the
-// vendor is told to hold its receipts back.
+// plainLoop posts as many messages to the same sort of vendor from a loop, and keeps nothing of it: no ledger, no
+// retries, no receipts. It is what the guarantees cost.
 func (b *bench) plainLoop(ctx context.Context) (figures, error) {
-	if err := b.vendor(ctx, map[string]any{"hold_receipts": true}); err != nil {
+	url, stop, err := b.aloofVendor(ctx)
+	if err != nil {
 		return nil, err
 	}
-	client, err := httpvendor.New(httpvendor.Config{BaseURL: b.system.Vendor, MaxIdleConns: plainConnections})
+	defer stop()
+	client, err := httpvendor.New(httpvendor.Config{BaseURL: url, MaxIdleConns: plainConnections})
 	if err != nil {
 		return nil, err
 	}
