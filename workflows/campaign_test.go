@@ -1,12 +1,15 @@
 package workflows_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -341,13 +344,7 @@ func TestContinueAsNew(t *testing.T) {
 		t.Parallel()
 		w := newWorld(300)
 		env := w.env(t)
-		sent := 0
-		w.onSend = func(int) (campaign.MessageState, error) {
-			if sent++; sent == 100 {
-				env.SetCurrentHistoryLength(3001)
-			}
-			return campaign.MessageState{Status: campaign.MessageSent, HandedOver: true}, nil
-		}
+		fillHistoryAt(env, "SendMessage", 100)
 		in := workflows.LaneInput{CampaignID: input().CampaignID, Range: workflows.Range{First: 1, Last: 300}, Control: workflows.Control{Revision: 1}}
 		env.ExecuteWorkflow(workflows.LaneWorkflow, in)
 		next := requireContinued[workflows.LaneInput](t, env)
@@ -385,6 +382,20 @@ func TestContinueAsNew(t *testing.T) {
 		second.ExecuteWorkflow(workflows.CampaignWorkflow, next)
 		require.Equal(t, 1500, result(t, second).Totals.Delivered)
 		w.requireEachSentOnce(t)
+	})
+}
+
+// fillHistoryAt makes the history full when the nth execution of an activity starts. It does so on the environment's
+// own loop: an activity runs beside the workflow, which reads the length.
+func fillHistoryAt(env *testsuite.TestWorkflowEnvironment, name string, nth int) {
+	started := 0
+	env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		if info.ActivityType.Name != name {
+			return
+		}
+		if started++; started == nth {
+			env.SetCurrentHistoryLength(3001)
+		}
 	})
 }
 

@@ -179,15 +179,7 @@ func TestPagedControl(t *testing.T) {
 		w := newPagedWorld(1000, 100)
 		refuseFirst(w, 150)
 		env := w.env(t)
-		begun := 0
-		w.onPage = func(_ context.Context, seq int) bool {
-			if seq%100 == 1 {
-				if begun++; begun == 3 {
-					env.SetCurrentHistoryLength(3001)
-				}
-			}
-			return true
-		}
+		fillHistoryAt(env, "SendPage", 3)
 		in := workflows.LaneInput{
 			CampaignID: input().CampaignID, Range: workflows.Range{First: 1, Last: 1000}, PageSize: 100,
 			Control: workflows.Control{Revision: 1},
