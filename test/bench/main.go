@@ -139,11 +139,13 @@ func run(ctx context.Context, n sizes, set, only string, runs int) error {
 	// What is known so far is written each time: a run that is cut short has told something.
 	once := func(s scenario, i int) error {
 		fmt.Printf("%-8s run %d of %d: %s … ", s.id, i+1, runs, s.about)
+		begin := time.Now()
 		got, err := s.run(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.id, err)
 		}
-		fmt.Printf("%.0f/s\n", got["per_s"])
+		maps.Copy(got, b.yard.between(begin, time.Now()))
+		fmt.Printf("%.0f/s (a memory read took %.0f ns)\n", got["per_s"], got["machine_memory_read_ns"])
 		all[s.id] = append(all[s.id], got)
 		results[s.id] = median(all[s.id])
 		return b.write(results)

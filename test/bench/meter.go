@@ -73,6 +73,14 @@ func (b *bench) databaseWork(ctx context.Context) (commits, wal int64, err error
 	return commits, wal, err
 }
 
+// heapOnly gives which part of all changes of the ledger's rows so far needed no new index entries.
+func (b *bench) heapOnly(ctx context.Context) (float64, error) {
+	var part float64
+	err := b.business.QueryRow(ctx, `SELECT n_tup_hot_upd / greatest(n_tup_upd, 1)::float8
+		FROM pg_stat_user_tables WHERE relname = 'communication_log'`).Scan(&part)
+	return part, err
+}
+
 // cpuTimes sums the CPU time of each process and its descendants, those that have ended included.
 func cpuTimes(roots map[string]int) map[string]time.Duration {
 	parents, times := map[int]int{}, map[int]time.Duration{}

@@ -50,6 +50,11 @@ func (b *bench) million(ctx context.Context) (figures, error) {
 	err = b.business.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&size)
 	first := tenths[0].Sub(begin) - resolved
 	last := tenths[9].Sub(tenths[8])
+	for name, n := range map[string]int{"second": 1, "ninth": 8, "last": 9} {
+		// What the machine gave meanwhile.
+		during := b.yard.between(tenths[n-1], tenths[n])
+		out["machine_memory_read_ns_"+name+"_tenth"] = during["machine_memory_read_ns"]
+	}
 	const mb = 1 << 20
 	maps.Copy(out, figures{
 		"per_s": float64(b.audienceN) / took.Seconds(), "total_s": took.Seconds(), "audience_s": resolved.Seconds(),

@@ -24,6 +24,7 @@ type bench struct {
 	business *pgxpool.Pool
 	temporal client.Client
 	http     *http.Client
+	yard     *yardstick
 	sizes
 }
 
@@ -42,7 +43,7 @@ const (
 const benchConns = 64
 
 func connect(ctx context.Context, system *demo.System, n sizes) (*bench, error) {
-	b := &bench{system: system, sizes: n, http: &http.Client{
+	b := &bench{system: system, sizes: n, yard: startYardstick(), http: &http.Client{
 		Timeout: time.Minute, Transport: &http.Transport{MaxIdleConns: benchConns, MaxIdleConnsPerHost: benchConns},
 	}}
 	cfg, err := pgxpool.ParseConfig(system.Stack.BusinessURL)
