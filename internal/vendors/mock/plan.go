@@ -1,9 +1,7 @@
 package mock
 
 import (
-	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -170,9 +168,15 @@ func errorMessage(code vendor.Code) string {
 
 func occurredAt(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
-// write puts the plan into tx. Deliveries and answers are plain INSERTs: a second one for the same
-// request violates its primary key and fails the whole flush rather than deliver twice.
-func (p *plan) write(ctx context.Context, tx *sql.Tx) error {
+// statement is one that a flush runs, and what is bound to it.
+type statement struct {
+	text   string
+	values []any
+}
+
+// statements are those that store the plan, in their order. Deliveries and answers are plain INSERTs: a second
+// one for the same request violates its primary key and fails the whole flush rather than deliver twice.
+func (p *plan) statements() ([]statement, error) {
 	requests := make([]any, 0, 10*len(p.touched))
 	for key, s := range p.touched {
 		requests = append(requests, s.request, key, s.profile, hex.EncodeToString(s.fingerprint[:]), s.n, string(s.code),
@@ -183,6 +187,7 @@ func (p *plan) write(ctx context.Context, tx *sql.Tx) error {
 		receipts = append(receipts, r.request, r.receipt.ReceiptID, r.key, string(r.receipt.Status),
 			string(r.receipt.ErrorCode), r.due.UnixMilli())
 	}
+	var all []statement
 	for _, in := range []insert{
 		{
 			head: "INSERT INTO requests (request, key, profile, fingerprint, n, code, settled_at, first_at, asked, reused)",
@@ -198,27 +203,20 @@ func (p *plan) write(ctx context.Context, tx *sql.Tx) error {
 		},
 		{head: "INSERT INTO receipts (request, receipt_id, key, status, code, due_at)", columns: 6, values: receipts},
 	} {
-		if err := in.exec(ctx, tx); err != nil {
-			return err
-		}
+		all = append(all, in.statements()...)
 	}
-	return p.confirm(ctx, tx)
-}
-
-func (p *plan) confirm(ctx context.Context, tx *sql.Tx) error {
 	if len(p.confirmed) == 0 {
-		return nil
+		return all, nil
 	}
-	requests, err := json.Marshal(p.confirmed)
+	confirmed, err := json.Marshal(p.confirmed)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Copies of one receipt may be confirmed in one flush, so they are counted before they are added.
-	_, err = tx.ExecContext(ctx, `UPDATE receipts
+	return append(all, statement{`UPDATE receipts
 		SET confirmed_at = coalesce(confirmed_at, ?), copies_sent = copies_sent + c.n
 		FROM (SELECT value AS request, count(*) AS n FROM json_each(?) GROUP BY value) AS c
-		WHERE receipts.request = c.request`, p.ms, string(requests))
-	return err
+		WHERE receipts.request = c.request`, []any{p.ms, string(confirmed)}}), nil
 }
 
 // insertRows is how many rows one statement carries: past some 50 the time per row stays the same.
@@ -232,15 +230,16 @@ type insert struct {
 	values     []any
 }
 
-func (in insert) exec(ctx context.Context, tx *sql.Tx) error {
+func (in insert) statements() []statement {
+	var all []statement
 	row := "(" + strings.Repeat("?,", in.columns-1) + "?)"
 	for values := in.values; len(values) > 0; {
 		n := min(len(values)/in.columns, insertRows)
-		text := in.head + " VALUES " + strings.Repeat(row+",", n-1) + row + " " + in.tail //nolint:gosec // Constants; every value is bound.
-		if _, err := tx.ExecContext(ctx, text, values[:n*in.columns]...); err != nil {
-			return err
-		}
+		all = append(all, statement{
+			text:   in.head + " VALUES " + strings.Repeat(row+",", n-1) + row + " " + in.tail,
+			values: values[:n*in.columns],
+		})
 		values = values[n*in.columns:]
 	}
-	return nil
+	return all
 }
