@@ -104,6 +104,7 @@ type Activities struct {
 	log   *slog.Logger
 	// posts are those of pages; ordinary sends are bounded by the worker's activity slots.
 	posts      *semaphore.Weighted
+	beats      pageBeats
 	pagedAbove int
 	pageSize   int
 	turns      Turns

@@ -20,8 +20,8 @@ const (
 	MaxPageSize = 500
 	// pagePosts is how many posts a page has in flight: sixteen pages have 720 in flight, half of what a worker has.
 	pagePosts = 45
-	// PageBeat is how often a page says that it lives, and so hears that it is to stop: a campaign has
-	// a second to be cancelled, and half of it is for the way.
+	// PageBeat is how often the pages of a campaign hear whether they are to stop: a campaign has a second to
+	// be cancelled, and half of it is for the way.
 	PageBeat = 500 * time.Millisecond
 	// onePost bounds a message that is under way when its page is told to stop: the vendor's 5 s and
 	// the ledger's 10 s, as those of SendMessage.
@@ -50,8 +50,6 @@ func (a *Activities) SendPage(ctx context.Context, in PageInput) (PageResult, er
 	}
 	p := &pageRun{acts: a, in: in, shared: shared, loadedAt: a.now()}
 	p.sort(messages, info.Attempt > 1)
-	stopBeat := beatEach(ctx, PageBeat, p.started.Load)
-	defer stopBeat()
 	p.run(ctx)
 	return p.result, p.err
 }
@@ -93,15 +91,11 @@ func (p *pageRun) run(ctx context.Context) {
 	stopping, stop := context.WithCancel(ctx)
 	defer stop()
 	p.stop = stop
-	shutdown := activity.GetWorkerStopChannel(ctx)
-	var workers sync.WaitGroup
-	workers.Go(func() {
-		select {
-		case <-shutdown:
-			stop()
-		case <-stopping.Done():
-		}
-	})
+	member := p.acts.beats.join(p.in.CampaignID, p.acts.now(), stop)
+	defer member.leave()
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { p.watch(ctx, member, ended) })
 	work := make(chan campaign.Message)
 	var posts sync.WaitGroup
 	for range min(pagePosts, len(p.todo)) {
@@ -115,8 +109,32 @@ func (p *pageRun) run(ctx context.Context) {
 	p.result.Next = p.feed(stopping, work)
 	close(work)
 	posts.Wait()
-	stop()
-	workers.Wait()
+	close(ended)
+	watch.Wait()
+}
+
+// watch says that the page lives and stops it when it is told to: by Temporal, itself or by way of another page,
+// or because the worker shuts down.
+func (p *pageRun) watch(ctx context.Context, member *groupMember, ended <-chan struct{}) {
+	shutdown := activity.GetWorkerStopChannel(ctx)
+	ticker := time.NewTicker(PageBeat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-ctx.Done():
+			member.stopAll()
+			return
+		case <-shutdown:
+			p.stop()
+			shutdown = nil
+		case <-ticker.C:
+			if member.isDue(p.acts.now()) {
+				activity.RecordHeartbeat(ctx, p.started.Load())
+			}
+		}
+	}
 }
 
 // feed hands out the messages in their order and at the page's pace. It gives the first one that it
