@@ -148,6 +148,9 @@ func (b *badReceiptsError) Error() string {
 // Parse reads a message: one receipt in the reference's shape, or a batch of them. With the error of a
 // batch come the receipts that it does not concern.
 func Parse(body []byte, now func() time.Time) ([]campaign.Receipt, error) {
+	if out, ok := parseOwn(body, now); ok {
+		return out, nil
+	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, errs.Errorf(errs.Invalid, "empty message")
 	}
@@ -188,11 +191,40 @@ func Parse(body []byte, now func() time.Time) ([]campaign.Receipt, error) {
 	return out, errs.Errorf(errs.Invalid, "%w", &bad)
 }
 
+// ownPrefix is how a batch begins that PublishReceipts made.
+var ownPrefix = fmt.Appendf(nil, `{"schema_version":%d,"receipts":`, event.SchemaVersion)
+
+// parseOwn reads a batch of our own in which nothing is wrong, at half the cost: no receipt is kept as it came.
+func parseOwn(body []byte, now func() time.Time) (out []campaign.Receipt, ok bool) {
+	list, ok := bytes.CutPrefix(body, ownPrefix)
+	if ok {
+		list, ok = bytes.CutSuffix(list, []byte("}"))
+	}
+	var wires []event.Receipt
+	// Whatever else the object held would make this no list.
+	if !ok || json.Unmarshal(list, &wires) != nil || len(wires) == 0 || len(wires) > maxReceipts {
+		return nil, false
+	}
+	out = make([]campaign.Receipt, len(wires))
+	for i, w := range wires {
+		r, err := receiptOf(w, now)
+		if err != nil {
+			return nil, false
+		}
+		out[i] = r
+	}
+	return out, true
+}
+
 func parseOne(raw json.RawMessage, now func() time.Time) (campaign.Receipt, error) {
 	var w event.Receipt
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return campaign.Receipt{}, err
 	}
+	return receiptOf(w, now)
+}
+
+func receiptOf(w event.Receipt, now func() time.Time) (campaign.Receipt, error) {
 	r := campaign.Receipt{
 		CommunicationID: w.CommunicationID, Attempt: w.AttemptNumber, VendorRef: deref(w.Response.VendorRef),
 		Code: deref(w.Response.ErrorCode), Reason: deref(w.Response.ErrorMessage), OccurredAt: w.ProcessedAt,

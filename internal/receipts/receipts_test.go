@@ -88,8 +88,14 @@ func TestParse(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(single("SUCCESS", "")))
 	f.Add([]byte(`{"receipts":[` + single("FAILED", `,"error_code":"X"`) + `]}`))
+	f.Add([]byte(`{"schema_version":1,"receipts":[` + single("FAILED", `,"error_code":"X"`) + `]}`))
+	f.Add([]byte(`{"schema_version":1,"receipts":[` + single("SUCCESS", "") + `],"Receipts":[` + single("FAILED", "") + `]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		rs, err := receipts.Parse(body, clock)
+		// With a blank before it, it is not recognised as our own.
+		slowly, slowErr := receipts.Parse(append([]byte(" "), body...), clock)
+		require.Equal(t, slowly, rs)
+		require.Equal(t, slowErr == nil, err == nil)
 		if err != nil {
 			return
 		}
