@@ -6,8 +6,9 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -16,8 +17,6 @@ const (
 	// yardSteps and yardHashes take some 2 ms together; ten a second are one percent of two cores.
 	yardSteps, yardHashes = 5_000, 20
 	yardEvery             = 200 * time.Millisecond
-	// rusageThread is RUSAGE_THREAD of getrusage(2), which package syscall does not name.
-	rusageThread = 1
 )
 
 // yardstick measures the machine itself while the scenarios run: what a dependent read from memory takes, and a
@@ -73,13 +72,13 @@ func (y *yardstick) run() {
 	}
 }
 
-// threadTime is the CPU time of the calling thread.
+// threadTime is the CPU time of the calling thread, 0 where the system does not tell.
 func threadTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(rusageThread, &u); err != nil {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
 		return 0
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return time.Duration(t.Nano())
 }
 
 // between gives the medians of a stretch of time: of a memory read in ns, and of a hash in µs.
