@@ -90,7 +90,8 @@ func scenarios() []scenario {
 		}},
 		{
 			name: "pause_resume", audience: 520, world: func(w *world) { w.settle = true },
-			input: func(in *workflows.CampaignInput) { in.Rate = 200 },
+			// Slow enough that it has not ended by itself before the updates come, however slow the server is.
+			input: func(in *workflows.CampaignInput) { in.Rate = 50 },
 			drive: func(t *testing.T, w *world, s *session) {
 				t.Helper()
 				s.awaitSends(t, w, 50)
@@ -101,7 +102,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "cancel", audience: 520, world: func(w *world) { w.settle = true },
-			input: func(in *workflows.CampaignInput) { in.Rate = 100 },
+			input: func(in *workflows.CampaignInput) { in.Rate = 25 },
 			drive: func(t *testing.T, w *world, s *session) {
 				t.Helper()
 				s.awaitSends(t, w, 30)
@@ -172,7 +173,7 @@ func scenarios() []scenario {
 	}
 }
 
-// slowPages makes pages that take half a second and stop when they are told to.
+// slowPages makes pages that take two seconds and stop when they are told to.
 func slowPages(w *world) {
 	w.settle, w.pageSize = true, 100
 	w.onPage = func(ctx context.Context, seq int) bool {
@@ -180,7 +181,7 @@ func slowPages(w *world) {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(5 * time.Millisecond): // the vendor's time
+		case <-time.After(20 * time.Millisecond): // the vendor's time
 			return true
 		}
 	}
