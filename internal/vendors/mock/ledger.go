@@ -257,7 +257,7 @@ func (l *ledger) prepare(ctx context.Context, text string) error {
 	if l.prepared[text] != nil {
 		return nil
 	}
-	made, err := l.db.PrepareContext(ctx, text) //nolint:sqlclosecheck // Kept until closeFiles.
+	made, err := l.db.PrepareContext(ctx, text) //nolint:sqlclosecheck // The database closes it.
 	if err != nil {
 		return err
 	}
@@ -284,9 +284,6 @@ func (l *ledger) close() error {
 
 func (l *ledger) closeFiles() error {
 	var err error
-	for _, s := range l.prepared {
-		err = errors.Join(err, s.Close())
-	}
 	for _, db := range []*sql.DB{l.read, l.db} {
 		if db != nil {
 			err = errors.Join(err, db.Close())
