@@ -8,8 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -389,7 +387,7 @@ func TestContinueAsNew(t *testing.T) {
 // own loop: an activity runs beside the workflow, which reads the length.
 func fillHistoryAt(env *testsuite.TestWorkflowEnvironment, name string, nth int) {
 	started := 0
-	env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+	env.SetOnActivityStartedListener(func(info *activityInfo, _ context.Context, _ args) {
 		if info.ActivityType.Name != name {
 			return
 		}

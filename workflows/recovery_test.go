@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/xencrm/xencrm/workflows"
 )
@@ -23,7 +21,7 @@ func TestALostWorkerIsNoticedSoon(t *testing.T) {
 			w.settle = true
 			env := w.env(t)
 			seen := map[string]time.Duration{}
-			env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+			env.SetOnActivityStartedListener(func(info *activityInfo, _ context.Context, _ args) {
 				unnoticed := info.StartToCloseTimeout
 				if info.HeartbeatTimeout > 0 {
 					unnoticed = min(unnoticed, info.HeartbeatTimeout)

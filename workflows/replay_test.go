@@ -90,7 +90,7 @@ func scenarios() []scenario {
 		}},
 		{
 			name: "pause_resume", audience: 520, world: func(w *world) { w.settle = true },
-			// Slow enough that it has not ended by itself before the updates come, however slow the server is.
+			// Ten seconds by itself: the updates come in the meantime from a slow server too.
 			input: func(in *workflows.CampaignInput) { in.Rate = 50 },
 			drive: func(t *testing.T, w *world, s *session) {
 				t.Helper()
