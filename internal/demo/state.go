@@ -18,11 +18,11 @@ func loadAddresses(path string) (addresses, error) {
 	if err == nil && json.Unmarshal(raw, &a) == nil && free(a.API) && free(a.Vendor) {
 		return a, nil
 	}
-	api, err := freePort()
+	api, err := FreePort()
 	if err != nil {
 		return a, err
 	}
-	vendor, err := freePort()
+	vendor, err := FreePort()
 	if err != nil {
 		return a, err
 	}
@@ -42,7 +42,8 @@ func free(base string) bool {
 	return l.Close() == nil
 }
 
-func freePort() (int, error) {
+// FreePort gives a port of our own loopback on which nobody listens now.
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a probe of our own loopback
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)

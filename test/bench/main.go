@@ -197,8 +197,7 @@ func ratiosOf(all map[string][]figures) figures {
 			of = append(of, all[pair[0]][i]["per_s"]/all[pair[1]][i]["per_s"])
 		}
 		if len(of) > 0 {
-			slices.Sort(of)
-			out[pair[0]+"/"+pair[1]] = of[len(of)/2]
+			out[pair[0]+"/"+pair[1]] = percentile(of, 0.50)
 		}
 	}
 	return out

@@ -17,10 +17,9 @@ const ticksPerSecond = 100
 
 // meter reads what a scenario costs: between start and figures nothing else must run.
 type meter struct {
-	b       *bench
-	commits int64
-	wal     int64
-	cpu     map[string]time.Duration
+	b     *bench
+	begin databaseWork
+	cpu   map[string]time.Duration
 }
 
 // processes are the roots of the process trees that are told apart.
@@ -37,23 +36,25 @@ func (b *bench) processes() map[string]int {
 }
 
 func (b *bench) startMeter(ctx context.Context) (*meter, error) {
-	m := &meter{b: b, cpu: map[string]time.Duration{}}
-	trees := cpuTimes(b.processes())
-	m.cpu = trees
+	m := &meter{b: b, cpu: cpuTimes(b.processes())}
 	var err error
-	m.commits, m.wal, err = b.databaseWork(ctx)
+	m.begin, err = b.databaseWork(ctx)
 	return m, err
 }
 
 // figures gives the cost per recipient since the start.
 func (m *meter) figures(ctx context.Context, recipients int) (figures, error) {
 	n := float64(recipients)
-	commits, wal, err := m.b.databaseWork(ctx)
+	end, err := m.b.databaseWork(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := figures{
-		"commits_per_recipient": float64(commits-m.commits) / n, "wal_bytes_per_recipient": float64(wal-m.wal) / n,
+		"commits_per_recipient":   float64(end.commits-m.begin.commits) / n,
+		"wal_bytes_per_recipient": float64(end.wal-m.begin.wal) / n,
+	}
+	if changes := end.changes - m.begin.changes; changes > 0 {
+		out["heap_only_updates"] = float64(end.heapOnly-m.begin.heapOnly) / float64(changes)
 	}
 	all := time.Duration(0)
 	for name, now := range cpuTimes(m.b.processes()) {
@@ -65,20 +66,21 @@ func (m *meter) figures(ctx context.Context, recipients int) (figures, error) {
 	return out, nil
 }
 
-// databaseWork gives the commits in the business database, reads included, and the bytes of WAL of its
-// server. Each session publishes its counters with a delay of up to a second.
-func (b *bench) databaseWork(ctx context.Context) (commits, wal int64, err error) {
-	err = b.business.QueryRow(ctx, `SELECT xact_commit, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint
-		FROM pg_stat_database WHERE datname = current_database()`).Scan(&commits, &wal)
-	return commits, wal, err
+// databaseWork counts what the business database has done.
+type databaseWork struct {
+	// commits are those of the business database, reads included; wal is in bytes, of its whole server.
+	commits, wal int64
+	// changes are those of the ledger's rows, heapOnly the ones of them that needed no new index entries.
+	changes, heapOnly int64
 }
 
-// heapOnly gives which part of all changes of the ledger's rows so far needed no new index entries.
-func (b *bench) heapOnly(ctx context.Context) (float64, error) {
-	var part float64
-	err := b.business.QueryRow(ctx, `SELECT n_tup_hot_upd / greatest(n_tup_upd, 1)::float8
-		FROM pg_stat_user_tables WHERE relname = 'communication_log'`).Scan(&part)
-	return part, err
+// databaseWork reads the counters. Each session publishes its own with a delay of up to a second.
+func (b *bench) databaseWork(ctx context.Context) (databaseWork, error) {
+	var w databaseWork
+	err := b.business.QueryRow(ctx, `SELECT xact_commit, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint, n_tup_upd, n_tup_hot_upd
+		FROM pg_stat_database, pg_stat_user_tables
+		WHERE datname = current_database() AND relname = 'communication_log'`).Scan(&w.commits, &w.wal, &w.changes, &w.heapOnly)
+	return w, err
 }
 
 // cpuTimes sums the CPU time of each process and its descendants, those that have ended included.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,15 +13,11 @@ import (
 // aloofVendor starts a second vendor, with the settings of the first and an empty ledger, which keeps its receipts:
 // the messages of the scenarios that bring their own engine are none of the product's. stop ends it.
 func (b *bench) aloofVendor(ctx context.Context) (url string, stop func(), err error) {
-	var listen net.ListenConfig
-	port, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+	port, err := demo.FreePort()
 	if err != nil {
 		return "", nil, err
 	}
-	address := port.Addr().String()
-	if err := port.Close(); err != nil {
-		return "", nil, err
-	}
+	address := fmt.Sprintf("127.0.0.1:%d", port)
 	ledger, err := os.MkdirTemp(dir, "aloof-")
 	if err != nil {
 		return "", nil, err

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +29,8 @@ type yardstick struct {
 
 type yardSample struct {
 	at time.Time
-	// memory is of one read, hash of 64 KB.
-	memory, hash time.Duration
+	// memory is of one read in ns, hash of 64 KB in µs.
+	memory, hash float64
 }
 
 // startYardstick measures until the process ends.
@@ -65,7 +64,8 @@ func (y *yardstick) run() {
 		walked := threadTime()
 		y.mu.Lock()
 		y.samples = append(y.samples, yardSample{
-			at: time.Now(), memory: (walked - hashed) / yardSteps, hash: (hashed - begin) / yardHashes,
+			at:     time.Now(),
+			memory: float64((walked - hashed).Nanoseconds()) / yardSteps, hash: float64((hashed - begin).Microseconds()) / yardHashes,
 		})
 		y.mu.Unlock()
 		time.Sleep(yardEvery)
@@ -85,7 +85,7 @@ func threadTime() time.Duration {
 func (y *yardstick) between(from, to time.Time) figures {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	var memory, hash []time.Duration
+	var memory, hash []float64
 	for _, s := range y.samples {
 		if s.at.After(from) && s.at.Before(to) {
 			memory, hash = append(memory, s.memory), append(hash, s.hash)
@@ -94,10 +94,5 @@ func (y *yardstick) between(from, to time.Time) figures {
 	if len(memory) == 0 {
 		return nil
 	}
-	slices.Sort(memory)
-	slices.Sort(hash)
-	mid := len(memory) / 2
-	return figures{
-		"machine_memory_read_ns": float64(memory[mid].Nanoseconds()), "machine_hash_us": float64(hash[mid].Microseconds()),
-	}
+	return figures{"machine_memory_read_ns": percentile(memory, 0.50), "machine_hash_us": percentile(hash, 0.50)}
 }
