@@ -34,15 +34,20 @@ type SendInput struct {
 	Seq        int       `json:"seq"`
 	// Due is when to post, at most MostAhead from now; the zero time is at once. Later attempts do not wait.
 	Due time.Time `json:"due,omitzero"`
-	// Again says that a page tried the message already, so what a cache knows of it is old.
+	// Again says that the message was tried already, so what a cache knows of it is old.
 	Again bool `json:"again,omitempty"`
+	// ReturnRefusals asks for a refusal that may pass as a result that says when to try again. Without it the
+	// refusal is an error, after which Temporal tries again: so it is in campaigns that older workers began.
+	ReturnRefusals bool `json:"return_refusals,omitempty"`
 }
 
-// SendResult is where one message stands after its send: a refusal for good is a result too.
+// SendResult is where one message stands after an attempt: a refusal is a result too.
 type SendResult struct {
 	Status   campaign.MessageStatus `json:"status"`
 	Attempts int                    `json:"attempts,omitempty"`
 	Code     string                 `json:"code,omitempty"`
+	// Wait is how long to wait before the next attempt, of a message that is still pending.
+	Wait time.Duration `json:"wait,omitempty"`
 }
 
 // PageInput names the messages First to Last of a campaign.

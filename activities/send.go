@@ -61,9 +61,13 @@ func (a *Activities) SendMessage(ctx context.Context, in SendInput) (SendResult,
 	if err != nil {
 		return SendResult{}, err
 	}
-	if result.Status == campaign.MessagePending {
+	if result.Status != campaign.MessagePending {
+		return result, nil
+	}
+	if !in.ReturnRefusals {
 		return SendResult{}, refusedError(retry, result.Attempts)
 	}
+	result.Wait = pauseAfter(retry, result.Attempts)
 	return result, nil
 }
 

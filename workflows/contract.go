@@ -102,13 +102,15 @@ type CampaignState struct {
 	Runs          int       `json:"runs,omitempty"`
 }
 
-// Range is a part of the audience: the sequence numbers from First to Last.
+// Range is a part of the audience: the sequence numbers from First to Last, and some before First that wait for
+// another attempt.
 type Range struct {
-	First int `json:"first"`
-	Last  int `json:"last"`
+	First   int     `json:"first"`
+	Last    int     `json:"last"`
+	Waiting []Retry `json:"waiting,omitempty"`
 }
 
-func (r Range) empty() bool { return r.First > r.Last }
+func (r Range) empty() bool { return r.First > r.Last && len(r.Waiting) == 0 }
 
 // Control tells a lane how to go on. It is absolute, so a repeated or late one does no harm:
 // the greatest Revision wins.

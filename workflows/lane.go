@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -35,10 +36,14 @@ type lane struct {
 	receiver workflow.ReceiveChannel
 	pace     pacer
 	// queue holds the messages of a sparse range that were asked for and not yet started.
-	queue      []int
-	next       int
-	inFlight   int
-	timerSet   bool
+	queue    []int
+	next     int
+	inFlight int
+	timerSet bool
+	// waiting are the messages that need another attempt, the next due first.
+	waiting []Retry
+	// wake is when the earliest timer for them fires; zero means that none is set.
+	wake       time.Time
 	tally      Tally
 	sendCtx    workflow.Context
 	stopSends  workflow.CancelFunc
@@ -47,7 +52,7 @@ type lane struct {
 }
 
 func newLane(ctx workflow.Context, in LaneInput, receiver workflow.ReceiveChannel) *lane {
-	l := &lane{in: in, receiver: receiver, next: in.Range.First, tally: in.Tally}
+	l := &lane{in: in, receiver: receiver, next: in.Range.First, waiting: slices.Clone(in.Range.Waiting), tally: in.Tally}
 	l.sendCtx, l.stopSends = workflow.WithCancel(ctx)
 	l.pages.ctx, l.pages.stop = workflow.WithCancel(l.sendCtx)
 	l.obey(ctx, in.Control)
@@ -67,19 +72,29 @@ func (l *lane) run(ctx workflow.Context) (LaneResult, error) {
 		if err := l.fill(ctx, sel); err != nil {
 			return LaneResult{}, err
 		}
-		if l.inFlight == 0 && (l.stopping(ctx) || l.outOfRange || l.abandoned(ctx)) {
+		if l.inFlight == 0 && (l.stopping(ctx) || l.isDone() || abandoned(ctx)) {
 			break
 		}
 		sel.Select(ctx)
 	}
-	rest := Range{First: min(l.next, l.pages.lowest()), Last: l.in.Range.Last}
-	if len(l.queue) > 0 {
-		rest.First = l.queue[0]
+	return LaneResult{Rest: l.rest(), Tally: l.tally}, ctx.Err()
+}
+
+// isDone reports whether nothing is left but what is in flight.
+func (l *lane) isDone() bool { return l.outOfRange && len(l.waiting) == 0 }
+
+// rest is what is left when nothing is in flight.
+func (l *lane) rest() Range {
+	switch {
+	case l.isDone():
+		return Range{First: 1, Last: 0}
+	case l.in.PageSize > 0:
+		return Range{First: min(l.next, l.lowest()), Last: l.in.Range.Last}
+	case len(l.queue) > 0:
+		return Range{First: l.queue[0], Last: l.in.Range.Last, Waiting: l.waiting}
+	default:
+		return Range{First: l.next, Last: l.in.Range.Last, Waiting: l.waiting}
 	}
-	if l.outOfRange {
-		rest = Range{First: 1, Last: 0}
-	}
-	return LaneResult{Rest: rest, Tally: l.tally}, ctx.Err()
 }
 
 // fill starts sends while the window, the pace and the control allow it.
@@ -88,14 +103,17 @@ func (l *lane) fill(ctx workflow.Context, sel workflow.Selector) error {
 		l.fillPages(ctx, sel)
 		return nil
 	}
-	for l.inFlight < laneWindow && !l.control.Paused && !l.stopping(ctx) {
+	if l.control.Paused || l.stopping(ctx) || abandoned(ctx) || !l.tryAgain(ctx, sel) {
+		return nil
+	}
+	for l.inFlight < laneWindow && len(l.waiting) < laneWindow && !l.stopping(ctx) {
 		seq, ok, err := l.peek(ctx)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			l.outOfRange = true
-			return nil
+			break
 		}
 		due, ok := l.pace.plan(1, workflow.Now(ctx))
 		if !ok {
@@ -103,8 +121,9 @@ func (l *lane) fill(ctx workflow.Context, sel workflow.Selector) error {
 			return nil
 		}
 		l.advance(seq)
-		l.start(sel, seq, due)
+		l.start(sel, Retry{Seq: seq}, due)
 	}
+	l.wakeForRetry(ctx, sel)
 	return nil
 }
 
@@ -153,17 +172,28 @@ func (l *lane) askPending(ctx workflow.Context) error {
 	return nil
 }
 
-func (l *lane) start(sel workflow.Selector, seq int, due time.Time) {
-	ctx := workflow.WithActivityOptions(l.sendCtx, sendOptions(seq))
-	in := activities.SendInput{CampaignID: l.in.CampaignID, Seq: seq, Due: due, Again: l.in.PageSize > 0}
-	f := workflow.ExecuteActivity(ctx, act.SendMessage, in)
+// start hands out one attempt: the first one of a message, or a further one.
+func (l *lane) start(sel workflow.Selector, r Retry, due time.Time) {
+	ctx := workflow.WithActivityOptions(l.sendCtx, sendOptions(r))
+	f := workflow.ExecuteActivity(ctx, act.SendMessage, activities.SendInput{
+		CampaignID: l.in.CampaignID, Seq: r.Seq, Due: due, Again: r.Attempts > 0, ReturnRefusals: true,
+	})
 	l.inFlight++
 	sel.AddFuture(f, func(f workflow.Future) {
 		l.inFlight--
 		var res activities.SendResult
 		err := f.Get(ctx, &res)
-		l.count(ctx, seq, res, err)
+		l.end(ctx, r.Seq, res, err)
 	})
+}
+
+// end takes what an attempt says.
+func (l *lane) end(ctx workflow.Context, seq int, res activities.SendResult, err error) {
+	if err == nil && res.Status == campaign.MessagePending && res.Wait > 0 {
+		l.await(Retry{Seq: seq, Attempts: res.Attempts, Due: workflow.Now(ctx).Add(res.Wait)})
+		return
+	}
+	l.count(ctx, seq, res, err)
 }
 
 func (l *lane) count(ctx workflow.Context, seq int, res activities.SendResult, err error) {

@@ -37,6 +37,9 @@ const (
 	// retryBacklog is for how many messages that need another attempt a lane starts no new page: with
 	// a vendor that is away, a lane of a million does not become a list of a million.
 	retryBacklog = 500
+	// retrySlack is how much later the timer for a further attempt is while sends are in flight: the vendor has 5 s
+	// to answer each, and the first answer wakes the lane. It saves a timer a second.
+	retrySlack = 5 * time.Second
 	// historyBudget is where a run ends and continues as new. Draining a window adds at most 150 events,
 	// so every run stays well below 5,000.
 	historyBudget = 3000
@@ -58,7 +61,11 @@ const (
 
 // sendOptions are those of one SendMessage. There is no limit to the number of Temporal's attempts:
 // the vendor's answers are counted in the ledger, and the send deadline bounds the rest.
-func sendOptions(seq int) workflow.ActivityOptions {
+func sendOptions(r Retry) workflow.ActivityOptions {
+	summary := fmt.Sprintf("message %d", r.Seq)
+	if r.Attempts > 0 {
+		summary += fmt.Sprintf(", attempt %d", r.Attempts+1)
+	}
 	return workflow.ActivityOptions{
 		// The vendor has 5 s to answer and the ledger some more to take it down, after a turn of 1.5 s with a
 		// rate. A try that ends late is repeated under its key.
@@ -70,7 +77,7 @@ func sendOptions(seq int) workflow.ActivityOptions {
 		},
 		// A cancelled campaign lets the posts that are under way finish and be counted.
 		WaitForCancellation: true,
-		Summary:             fmt.Sprintf("message %d", seq),
+		Summary:             summary,
 	}
 }
 

@@ -2,8 +2,6 @@ package workflows
 
 import (
 	"errors"
-	"math"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -16,8 +14,8 @@ import (
 // page, by one activity each, and whoever needs another attempt gets a SendMessage, which carries the
 // count of attempts on in the ledger.
 //
-// Nothing of it survives continue-as-new: the next run goes on at the lowest message that may be
-// pending, and its pages skip those that are not.
+// Neither pages nor waiting messages survive continue-as-new: the next run goes on at the lowest message
+// that may be pending, and its pages skip those that are not.
 type pages struct {
 	// ctx is that of the pages in flight; stop tells them to finish what they have begun.
 	ctx      workflow.Context
@@ -25,54 +23,15 @@ type pages struct {
 	inFlight int
 	// holes are the rests of pages that were stopped.
 	holes []Range
-	// waiting are the messages that need another attempt, the next due first.
-	waiting []retry
-	// wake is when the earliest timer for them fires; zero means that none is set.
-	wake time.Time
-}
-
-type retry struct {
-	seq int
-	due time.Time
-}
-
-// lowest is the first message that was taken out of the range and may still be pending.
-func (p *pages) lowest() int {
-	first := math.MaxInt
-	for _, h := range p.holes {
-		first = min(first, h.First)
-	}
-	for _, r := range p.waiting {
-		first = min(first, r.seq)
-	}
-	return first
-}
-
-func (p *pages) await(r retry) {
-	at, _ := slices.BinarySearchFunc(p.waiting, r, func(have, want retry) int {
-		// Of two that are due together the older entry stays ahead.
-		if have.due.After(want.due) {
-			return 1
-		}
-		return -1
-	})
-	p.waiting = slices.Insert(p.waiting, at, r)
 }
 
 // fillPages starts what is due, further attempts before new pages: they are older.
 func (l *lane) fillPages(ctx workflow.Context, sel workflow.Selector) {
-	if l.control.Paused || l.stopping(ctx) || l.abandoned(ctx) {
+	if l.control.Paused || l.stopping(ctx) || abandoned(ctx) {
 		return
 	}
-	for l.inFlight < laneWindow && l.isDue(ctx) {
-		due, ok := l.pace.plan(1, workflow.Now(ctx))
-		if !ok {
-			l.setTimer(ctx, sel)
-			return
-		}
-		seq := l.pages.waiting[0].seq
-		l.pages.waiting = l.pages.waiting[1:]
-		l.start(sel, seq, due)
+	if !l.tryAgain(ctx, sel) {
+		return
 	}
 	for l.mayPage() {
 		r := l.peekPage()
@@ -85,16 +44,12 @@ func (l *lane) fillPages(ctx workflow.Context, sel workflow.Selector) {
 		l.startPage(sel, r, due)
 	}
 	l.wakeForRetry(ctx, sel)
-	l.outOfRange = l.pages.inFlight == 0 && len(l.pages.waiting) == 0 && l.peekPage().empty()
-}
-
-func (l *lane) isDue(ctx workflow.Context) bool {
-	return len(l.pages.waiting) > 0 && !l.pages.waiting[0].due.After(workflow.Now(ctx))
+	l.outOfRange = l.pages.inFlight == 0 && l.peekPage().empty()
 }
 
 // mayPage reports whether another page may be in flight.
 func (l *lane) mayPage() bool {
-	retries := len(l.pages.waiting) + l.inFlight - l.pages.inFlight
+	retries := len(l.waiting) + l.inFlight - l.pages.inFlight
 	return l.inFlight < laneWindow && l.pages.inFlight < pageWindow && retries < retryBacklog && !l.peekPage().empty()
 }
 
@@ -154,31 +109,12 @@ func (l *lane) endPage(ctx workflow.Context, r Range, res activities.PageResult,
 	l.tally.Failed += res.Failed
 	l.tally.Other += res.Other
 	for _, a := range res.Again {
-		l.pages.await(retry{seq: a.Seq, due: workflow.Now(ctx).Add(a.Wait)})
+		l.await(Retry{Seq: a.Seq, Attempts: 1, Due: workflow.Now(ctx).Add(a.Wait)})
 	}
 	if res.Next > 0 {
 		l.pages.holes = append(l.pages.holes, Range{First: res.Next, Last: r.Last})
 		l.pace.giveBack(r.Last - res.Next + 1)
 	}
-}
-
-// wakeForRetry wakes the lane when the next attempt is due, but no more often than a pacing timer would.
-func (l *lane) wakeForRetry(ctx workflow.Context, sel workflow.Selector) {
-	if len(l.pages.waiting) == 0 || l.isDue(ctx) {
-		return
-	}
-	wait := max(l.pages.waiting[0].due.Sub(workflow.Now(ctx)), paceTick)
-	at := workflow.Now(ctx).Add(wait)
-	if !l.pages.wake.IsZero() && !at.Before(l.pages.wake) {
-		return
-	}
-	l.pages.wake = at
-	timer := workflow.NewTimerWithOptions(ctx, wait, workflow.TimerOptions{Summary: "next attempts"})
-	sel.AddFuture(timer, func(workflow.Future) {
-		if l.pages.wake.Equal(at) {
-			l.pages.wake = time.Time{}
-		}
-	})
 }
 
 // stopPages tells the pages in flight to finish what they have begun; their rests are sent later.
@@ -190,8 +126,8 @@ func (l *lane) stopPages() {
 	l.pages.ctx, l.pages.stop = workflow.WithCancel(l.sendCtx)
 }
 
-// abandoned reports whether the workflow itself was cancelled: every new page would end at once.
-func (l *lane) abandoned(ctx workflow.Context) bool { return l.in.PageSize > 0 && ctx.Err() != nil }
+// abandoned reports whether the workflow itself was cancelled: whatever were started would end at once.
+func abandoned(ctx workflow.Context) bool { return ctx.Err() != nil }
 
 // slower reports whether a rate is below another; 0 is unlimited.
 func slower(have, want float64) bool { return want > 0 && (have == 0 || want < have) }

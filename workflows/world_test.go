@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -88,11 +89,22 @@ func (w *world) send(_ context.Context, in activities.SendInput) (activities.Sen
 	if w.onSend != nil {
 		var err error
 		if s, err = w.onSend(in.Seq); err != nil {
-			return activities.SendResult{}, err
+			return refusal(in, err)
 		}
 	}
 	w.states[in.Seq] = s
 	return activities.SendResult{Status: s.Status, Attempts: s.Attempts}, nil
+}
+
+// refusal is a refusal that may pass as the lane asks for it: as a result, or as an error.
+func refusal(in activities.SendInput, err error) (activities.SendResult, error) {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || !in.ReturnRefusals || app.Type() != activities.ErrVendorRefused {
+		return activities.SendResult{}, err
+	}
+	return activities.SendResult{
+		Status: campaign.MessagePending, Attempts: 1, Code: app.Message(), Wait: max(app.NextRetryDelay(), time.Second),
+	}, nil
 }
 
 // page makes the first attempts of a page: what send errs on is to be tried again.
