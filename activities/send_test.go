@@ -105,13 +105,21 @@ func (b *bench) Record(_ context.Context, a campaign.Answer) (campaign.MessageSt
 // run executes SendMessage once, as Temporal's first or a later try.
 func (b *bench) run(t *testing.T, seq int, opts ...func(*testsuite.TestActivityEnvironment)) (activities.SendResult, error) {
 	t.Helper()
+	return b.send1(t, activities.SendInput{CampaignID: campaignID, Seq: seq}, opts...)
+}
+
+// send1 executes SendMessage once with an input.
+func (b *bench) send1(
+	t *testing.T, in activities.SendInput, opts ...func(*testsuite.TestActivityEnvironment),
+) (activities.SendResult, error) {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(b.acts)
 	for _, o := range opts {
 		o(env)
 	}
-	value, err := env.ExecuteActivity(b.acts.SendMessage, activities.SendInput{CampaignID: campaignID, Seq: seq})
+	value, err := env.ExecuteActivity(b.acts.SendMessage, in)
 	if err != nil {
 		return activities.SendResult{}, err
 	}
@@ -156,6 +164,35 @@ func TestSendMessage(t *testing.T) {
 		require.Equal(t, 90*time.Second, requireType(t, err, activities.ErrVendorRefused, true))
 		require.Equal(t, 1, b.messages[1].Attempts)
 		require.NotContains(t, err.Error(), "example.com")
+	})
+
+	t.Run("RetryableRefusalIsAResultForALaneThatTriesAgainItself", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1)
+		b.send = refusal(vendor.Retryable, vendor.RateLimited, 1, 90*time.Second)
+		res, err := b.send1(t, activities.SendInput{CampaignID: campaignID, Seq: 1, ReturnRefusals: true})
+		require.NoError(t, err)
+		require.Equal(t, activities.SendResult{
+			Status: campaign.MessagePending, Attempts: 1, Code: "RATE_LIMITED", Wait: 90 * time.Second,
+		}, res)
+		b.send = refusal(vendor.Retryable, vendor.RateLimited, 2, 0)
+		res, err = b.send1(t, activities.SendInput{CampaignID: campaignID, Seq: 1, Again: true, ReturnRefusals: true})
+		require.NoError(t, err)
+		require.Equal(t, 2, res.Attempts)
+		require.GreaterOrEqual(t, res.Wait, 500*time.Millisecond, "twice the pause of the first, and half of that is random")
+		require.Equal(t, 2, b.requests[1].Attempt)
+		b.send = refusal(vendor.Retryable, vendor.RateLimited, 3, 0)
+		res, err = b.send1(t, activities.SendInput{CampaignID: campaignID, Seq: 1, Again: true, ReturnRefusals: true})
+		require.NoError(t, err)
+		require.Equal(t, activities.SendResult{Status: campaign.MessageFailed, Attempts: 3, Code: "RATE_LIMITED"}, res)
+	})
+
+	t.Run("NoAnswerIsAnErrorForALaneThatTriesAgainItself", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1)
+		b.send = refusal(vendor.Ambiguous, vendor.NoAnswer, 0, 0)
+		_, err := b.send1(t, activities.SendInput{CampaignID: campaignID, Seq: 1, ReturnRefusals: true})
+		requireType(t, err, activities.ErrVendorUnanswered, true)
 	})
 
 	t.Run("LastAllowedRefusalIsAResult", func(t *testing.T) {

@@ -78,7 +78,7 @@ func scenarios() []scenario {
 	return []scenario{
 		{name: "happy", audience: 60, world: func(w *world) { w.settle = true }},
 		{name: "happy_lanes", audience: 520, world: func(w *world) { w.settle = true }},
-		{name: "retry", audience: 30, world: func(w *world) {
+		{name: "refused", audience: 60, world: func(w *world) {
 			w.settle = true
 			w.onSend = func(seq int) (campaign.MessageState, error) {
 				if seq%3 == 0 && w.sends[seq] < 3 {
@@ -142,7 +142,7 @@ func scenarios() []scenario {
 				}
 			}
 		}, input: func(in *workflows.CampaignInput) { in.Round = 1 }},
-		{name: "paged", audience: 1030, world: func(w *world) {
+		{name: "paged_refused", audience: 1030, world: func(w *world) {
 			w.settle, w.pageSize = true, 100
 			w.onSend = func(seq int) (campaign.MessageState, error) {
 				if seq%20 == 0 && w.sends[seq] < 3 {

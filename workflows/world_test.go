@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -103,7 +104,7 @@ func refusal(in activities.SendInput, err error) (activities.SendResult, error) 
 		return activities.SendResult{}, err
 	}
 	return activities.SendResult{
-		Status: campaign.MessagePending, Attempts: 1, Code: app.Message(), Wait: max(app.NextRetryDelay(), time.Second),
+		Status: campaign.MessagePending, Attempts: 1, Code: app.Message(), Wait: cmp.Or(app.NextRetryDelay(), time.Second),
 	}, nil
 }
 

@@ -187,8 +187,8 @@ type Demo struct {
 	Fresh bool `kong:"-"`
 	// TemporalOnPostgres keeps Temporal's histories in PostgreSQL in place of SQLite.
 	TemporalOnPostgres bool `kong:"-"`
-	// VendorSuccess is the vendor's VENDOR_SUCCESS_RATE, its own if empty.
-	VendorSuccess string        `kong:"-"`
+	// OwnVendor says that the caller runs the vendor, where the system expects it.
+	OwnVendor     bool          `kong:"-"`
 	BinDir        string        `env:"XENCRM_BIN_DIR" default:".dev/bin" help:"Where the Temporal server is kept once it is built."`
 	Customers     int           `env:"DEMO_CUSTOMERS" default:"500" help:"Customers to seed; four orders for each."`
 	VendorLatency string        `env:"DEMO_VENDOR_LATENCY" default:"" help:"Fixed answer time of the vendor in place of 200-800 ms; 0 for none."`

@@ -15,6 +15,9 @@ import (
 	"github.com/xencrm/xencrm/internal/devstack"
 )
 
+// vendorRole is the role of the vendor.
+const vendorRole = "mock-vendor"
+
 // System is every server and every role on this machine.
 type System struct {
 	// API and Vendor are base URLs.
@@ -156,13 +159,17 @@ func (s *System) startRoles(ctx context.Context) error {
 	var roleCtx context.Context
 	// The roles outlive the time limit of the start; Down ends them.
 	roleCtx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, name := range []string{"mock-vendor", "api", "consumer", "relay", "worker"} {
+	names := []string{"api", "consumer", "relay", "worker"}
+	if !s.cfg.OwnVendor {
+		names = append(names, vendorRole)
+	}
+	for _, name := range names {
 		s.roles.Start(roleCtx, Role{Name: name, Args: []string{name}, Env: env})
 	}
 	if err := newClient(s.API, "").get(ctx, "/readyz", nil); err != nil {
 		return fmt.Errorf("the API does not become ready (see %s): %w", s.roles.Logs, err)
 	}
-	s.say("api, worker, consumer, relay and mock-vendor are up (logs in " + s.roles.Logs + ")")
+	s.say(strings.Join(names, ", ") + " are up (logs in " + s.roles.Logs + ")")
 	return nil
 }
 
@@ -176,9 +183,6 @@ func (s *System) Environment() map[string]string {
 		"TEMPORAL_UI_URL": s.Stack.TemporalUIURL,
 		"VENDOR_LEDGER":   filepath.Join(s.cfg.Dir, "vendor", "ledger.db"),
 		"VENDOR_SEED":     strconv.FormatUint(s.cfg.Seed, 10), "XENCRM_AUTH": cmp.Or(s.cfg.Auth, "off"), "XENCRM_ENV": "development",
-	}
-	if r := s.cfg.VendorSuccess; r != "" {
-		env["VENDOR_SUCCESS_RATE"] = r
 	}
 	if l := s.cfg.VendorLatency; l != "" {
 		if l == "0" {

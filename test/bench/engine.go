@@ -86,7 +86,7 @@ func (b *bench) fullEngine(ctx context.Context, recipients int, fields map[strin
 	return out, err
 }
 
-// secondAttempts tells how long after its first attempt a message was tried again; the vendor asks for a second.
+// secondAttempts tells how long after its first attempt a message was tried again: the engine waits for 0.25 to 0.5 s.
 func (b *bench) secondAttempts(ctx context.Context, campaignID string) (figures, error) {
 	var median, late float64
 	err := b.business.QueryRow(ctx, `SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY s), 0),

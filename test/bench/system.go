@@ -25,6 +25,8 @@ type bench struct {
 	temporal client.Client
 	http     *http.Client
 	yard     *yardstick
+	// stopVendor ends the vendor that runs.
+	stopVendor func()
 	sizes
 }
 
@@ -66,8 +68,7 @@ func connect(ctx context.Context, system *demo.System, n sizes) (*bench, error) 
 		b.close()
 		return nil, err
 	}
-	// The vendor may still be starting.
-	return b, b.until(ctx, often, func() (bool, error) { return b.vendor(ctx, map[string]any{}) == nil, nil })
+	return b, b.startVendor(ctx, n.success)
 }
 
 func (b *bench) close() {
@@ -78,6 +79,9 @@ func (b *bench) close() {
 		b.business.Close()
 	}
 	b.http.CloseIdleConnections()
+	if b.stopVendor != nil {
+		b.stopVendor()
+	}
 	b.system.Down()
 }
 

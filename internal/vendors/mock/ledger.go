@@ -32,6 +32,9 @@ const (
 	// flushSize is far above what gathers during one fsync (a few hundred requests at 10,000/s); it only
 	// bounds a statement's memory.
 	flushSize = 1000
+	// flushLinger gathers messages behind one fsync, which takes about as long: BenchmarkSend 7,250 a second
+	// without, 8,250 with.
+	flushLinger = 3 * time.Millisecond
 	// flushTimeout is below the sender's 5 s: a stuck disk shows as an error, not as a hang.
 	flushTimeout = 4 * time.Second
 )
@@ -84,8 +87,7 @@ func openLedger(
 	if err != nil {
 		return nil, nil, fmt.Errorf("read unconfirmed receipts: %w", errors.Join(err, l.closeFiles()))
 	}
-	// No linger: the fsync of the running flush is what the next batch gathers behind.
-	l.group = batch.New(batch.Options{MaxSize: flushSize, Timeout: flushTimeout}, l.flush)
+	l.group = batch.New(batch.Options{MaxSize: flushSize, Linger: flushLinger, Timeout: flushTimeout}, l.flush)
 	return l, unconfirmed, nil
 }
 
