@@ -192,8 +192,8 @@ func workflowMistakes() []mutation {
 			name: "close-with-sends-in-flight", why: "a campaign is closed while messages are under way",
 			edits: []edit{
 				{
-					"workflows/lane.go", "		if l.inFlight == 0 && (l.stopping(ctx) || l.outOfRange || l.abandoned(ctx)) {\n",
-					"		if l.stopping(ctx) || l.outOfRange {\n",
+					"workflows/lane.go", "		if l.inFlight == 0 && (l.stopping(ctx) || l.isDone() || abandoned(ctx)) {\n",
+					"		if l.stopping(ctx) || l.isDone() {\n",
 				},
 				{"workflows/options.go", "sendPasses = 3", "sendPasses = 1"},
 				{
