@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// recordLinger is how long the first answer waits for neighbours when nothing is being written. 600 sends a
-	// second make a commit of every 8 answers with 10 ms and of every 15 with 25, a sixth less of PostgreSQL; the
-	// vendor takes hundreds of milliseconds.
+	// recordLinger is how long the first answer waits for neighbours when nothing is being written. Next to a vendor
+	// that takes hundreds of milliseconds it is nothing. At 500 sends a second it was 10 ms when a recipient cost
+	// 0.13 commits; with this and receipts in larger batches they are 0.10.
 	recordLinger = 25 * time.Millisecond
 	// recordMax bounds one transaction, and so how long its row locks are held: some 30 ms.
 	recordMax = 400
