@@ -56,6 +56,14 @@ func limits() dynamicconfig.StaticClient {
 		// of a core.
 		dynamicconfig.TimerProcessorUpdateAckInterval.Key(): 2 * time.Second,
 
+		// Every activity leaves a timer for its timeout, so that as many fire a second as there are activities. The
+		// defaults, batches of 100 and 3 batches that end in the same second, take more than 300 a second for a
+		// reader that is stuck: the rest of that second goes to a second reader, which was half a minute late,
+		// and until it is done nothing that fired later is deleted, which is what the setting above is for. A batch
+		// now holds a second's timers, and 100 batches of one second take the reader five (it reads 20 times a second).
+		dynamicconfig.TimerTaskBatchSize.Key():               1_000,
+		dynamicconfig.QueueReaderStuckCriticalAttempts.Key(): 100,
+
 		// Nothing leaves this machine: no look at whether a newer server exists.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 	}
