@@ -30,20 +30,6 @@ func (b *bench) perCustomer(ctx context.Context) (figures, error) {
 	return b.fullEngine(ctx, b.recipients, map[string]any{"fan_out": "per_customer"}, ordersEach)
 }
 
-// slowVendor is perCustomer against a vendor that takes so long for each answer.
-func (b *bench) slowVendor(latency string) func(context.Context) (figures, error) {
-	return func(ctx context.Context) (figures, error) {
-		if err := b.vendor(ctx, map[string]any{"extra_latency": latency}); err != nil {
-			return nil, err
-		}
-		got, err := b.perCustomer(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return got, b.vendor(ctx, map[string]any{"extra_latency": "0s"})
-	}
-}
-
 // pages is the full engine with an activity a page.
 func (b *bench) pages(ctx context.Context) (figures, error) {
 	return b.fullEngine(ctx, b.paged, map[string]any{"fan_out": "paged"}, ordersPaged)
@@ -108,16 +94,20 @@ func (v *nullVendor) Send(context.Context, vendor.Request) (vendor.Result, error
 // engineAlone is the engine with its ledger, without a vendor or receipts: the campaign closes with every
 // message in flight.
 func (b *bench) engineAlone(ctx context.Context) (figures, error) {
-	took, err := b.runInProcess(ctx, inProcess{vendor: &nullVendor{}, workers: make([]worker.Options, 1)})
+	took, err := b.runInProcess(ctx, inProcess{
+		vendor: &nullVendor{}, orders: ordersEach, recipients: b.recipients, workers: make([]worker.Options, 1),
+	})
 	return figures{"per_s": float64(b.recipients) / took.Seconds()}, err
 }
 
 // inProcess is a campaign that is run by workers of this process.
 type inProcess struct {
-	vendor  vendor.Client
-	rate    float64
-	fanOut  campaign.FanOut
-	workers []worker.Options
+	vendor vendor.Client
+	// recipients are how many customers have at least so many orders.
+	orders, recipients int
+	rate               float64
+	fanOut             campaign.FanOut
+	workers            []worker.Options
 }
 
 // runInProcess gives how long the campaign took from the stored audience to the closed books.
@@ -158,13 +148,13 @@ func (b *bench) runInProcess(ctx context.Context, in inProcess) (time.Duration, 
 	if err := b.campaignWorkflow(ctx, input, queue); err != nil {
 		return 0, err
 	}
-	return b.await(ctx, id.String(), "finished_at - audience_resolved_at", b.recipients)
+	return b.await(ctx, id.String(), "finished_at - audience_resolved_at", in.recipients)
 }
 
 // insertCampaign stores a campaign that the product's own workers do not take: its workflow runs already
 // when they look for forgotten ones.
 func (b *bench) insertCampaign(ctx context.Context, store *business.Store, in inProcess) (uuid.UUID, error) {
-	rules, err := json.Marshal([]any{map[string]any{"id": "g", "operator": "AND", "rules": []any{rule("total_orders", ">=", ordersEach)}}})
+	rules, err := json.Marshal([]any{map[string]any{"id": "g", "operator": "AND", "rules": []any{rule("total_orders", ">=", in.orders)}}})
 	if err != nil {
 		return uuid.Nil, err
 	}

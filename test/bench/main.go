@@ -32,15 +32,15 @@ type sizes struct {
 	success                      string
 }
 
-// leastRecipients: the segment of a thousand customers lies within that of the recipients.
-const leastRecipients = 1000
+// leastRecipients: the segment of the campaigns with a rate lies within that of the recipients.
+const leastRecipients = heldRecipients
 
 // scenario measures one thing and gives its figures by name; per_s is the rate that ratios use.
 type scenario struct {
 	id, about string
 	// sets are the names under which it is run: "" is the whole bench.
 	sets []string
-	run  func(ctx context.Context) (figures, error)
+	run  measure
 }
 
 // Sets of scenarios.
@@ -62,8 +62,8 @@ func (b *bench) scenarios() []scenario {
 		{"E1", "engine and ledger, null vendor, no receipts", all, b.engineAlone},
 		{"E2", "full engine: HTTP vendor at zero latency, receipts, books", quick, b.perCustomer},
 		{"E2-refused", "the same, and every twentieth answer is to be tried again", quick, b.refusing(b.perCustomer)},
-		{"E2-50ms", "full engine, vendor takes 50 ms", quick, b.slowVendor("50ms")},
-		{"E2-500ms", "full engine, vendor takes 500 ms", all, b.slowVendor("500ms")},
+		{"E2-50ms", "full engine, vendor takes 50 ms", quick, b.slow("50ms", "50ms", b.perCustomer)},
+		{"E2-200-800ms", "full engine, vendor takes 200 to 800 ms", all, b.slow("200ms", "800ms", b.perCustomer)},
 		{"E4", "full engine, paged", quick, b.pages},
 		{"E4-refused", "the same, and every twentieth answer is to be tried again", quick, b.refusing(b.pages)},
 		{"C4", "plain loop to the same vendor, keeping nothing", quick, b.plainLoop},

@@ -36,6 +36,7 @@ const (
 	ordersAnybody = iota
 	ordersPaged
 	ordersEach
+	ordersRated
 	ordersThousand
 	ordersHundred
 )
@@ -68,7 +69,7 @@ func connect(ctx context.Context, system *demo.System, n sizes) (*bench, error) 
 		b.close()
 		return nil, err
 	}
-	return b, b.startVendor(ctx, n.success)
+	return b, b.startVendor(ctx, nil)
 }
 
 func (b *bench) close() {
@@ -91,10 +92,10 @@ func (b *bench) customers(ctx context.Context) error {
 	_, err := b.business.Exec(ctx, `INSERT INTO customers_mv
 		(customer_id, version, name, email, total_spend, total_visits, total_orders, last_order_at, status)
 		SELECT md5(i::text)::uuid, 1, 'Customer ' || i, 'c' || i || '@example.com', i % 9999, i % 50,
-			CASE WHEN i <= 100 THEN $1 WHEN i <= 1000 THEN $2 WHEN i <= $3 THEN $4 WHEN i <= $5 THEN $6 ELSE 0 END,
+			CASE WHEN i <= 100 THEN $1 WHEN i <= 1000 THEN $2 WHEN i <= $3 THEN $4 WHEN i <= $5 THEN $6 WHEN i <= $7 THEN $8 ELSE 0 END,
 			now() - i % 365 * interval '1 day', 'ACTIVE'
-		FROM generate_series(1, $7::int) i`,
-		ordersHundred, ordersThousand, b.recipients, ordersEach, b.paged, ordersPaged, b.audienceN)
+		FROM generate_series(1, $9::int) i`,
+		ordersHundred, ordersThousand, heldRecipients, ordersRated, b.recipients, ordersEach, b.paged, ordersPaged, b.audienceN)
 	if err == nil {
 		_, err = b.business.Exec(ctx, "ANALYZE customers_mv")
 	}

@@ -15,28 +15,40 @@ import (
 // is every twentieth answer. It is the product's default for the mock vendor.
 const refusingSuccess = "0.9"
 
-// startVendor starts the product's vendor, in place of the one that runs, with a part of its answers that are
-// successes.
-func (b *bench) startVendor(ctx context.Context, success string) error {
+// startVendor starts the product's vendor, in place of the one that runs. Settings override those of the bench.
+func (b *bench) startVendor(ctx context.Context, settings map[string]string) error {
 	if b.stopVendor != nil {
 		b.stopVendor()
 	}
-	// The name by which the meter finds it.
-	b.stopVendor = b.runVendor(ctx, "mock-vendor", map[string]string{"VENDOR_SUCCESS_RATE": success})
+	env := map[string]string{"VENDOR_SUCCESS_RATE": b.success}
+	maps.Copy(env, settings)
+	b.stopVendor = b.runVendor(ctx, "mock-vendor", env) // the name by which the meter finds it
 	return b.until(ctx, often, func() (bool, error) { return b.vendor(ctx, map[string]any{}) == nil, nil })
 }
 
-// refusing runs a scenario against a vendor that refuses.
-func (b *bench) refusing(scenario func(context.Context) (figures, error)) func(context.Context) (figures, error) {
+// measure is what a scenario does.
+type measure = func(context.Context) (figures, error)
+
+// refusing measures against a vendor that refuses.
+func (b *bench) refusing(m measure) measure {
+	return b.against(map[string]string{"VENDOR_SUCCESS_RATE": refusingSuccess}, m)
+}
+
+// slow measures against a vendor that takes so long for each answer.
+func (b *bench) slow(least, most string, m measure) measure {
+	return b.against(map[string]string{"VENDOR_LATENCY_MIN": least, "VENDOR_LATENCY_MAX": most}, m)
+}
+
+func (b *bench) against(settings map[string]string, m measure) measure {
 	return func(ctx context.Context) (figures, error) {
-		if err := b.startVendor(ctx, refusingSuccess); err != nil {
+		if err := b.startVendor(ctx, settings); err != nil {
 			return nil, err
 		}
-		got, err := scenario(ctx)
+		got, err := m(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return got, b.startVendor(ctx, b.success)
+		return got, b.startVendor(ctx, nil)
 	}
 }
 
