@@ -279,13 +279,36 @@ func TestControl(t *testing.T) {
 			}, 22*time.Second)
 			env.ExecuteWorkflow(workflows.CampaignWorkflow, in)
 			require.Equal(t, audience, result(t, env).Totals.Delivered)
-			// One message a lane may be early or late at each border.
-			require.InDelta(t, 200, w.dueWithin(at(0), at(10)), 11)
+			// Lanes begin a second after they were started, all at once; one message a lane may be early or late at
+			// each border.
+			require.InDelta(t, 180, w.dueWithin(at(1), at(10)), 11)
 			ahead := activities.MostAhead.Seconds() // what was planned at the old rate
 			require.InDelta(t, 100, w.dueWithin(at(10+ahead), at(20+ahead)), 11)
 			require.Equal(t, []float64{10, 0}, w.rates)
 		})
 	}
+
+	// Sixteen lanes of a slow campaign would otherwise send a message each when they begin, and when they go on.
+	t.Run("LanesTakeTurnsFromTheStartAndAfterAPause", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(10_000)
+		env := w.env(t)
+		in := input()
+		in.Rate = 2
+		begin := env.Now()
+		at := func(s int) time.Time { return begin.Add(time.Duration(s) * time.Second) }
+		env.RegisterDelayedCallback(func() { update(t, env, workflows.PauseUpdate) }, time.Minute)
+		env.RegisterDelayedCallback(func() { update(t, env, workflows.ResumeUpdate) }, 5*time.Minute)
+		env.RegisterDelayedCallback(func() { update(t, env, workflows.CancelUpdate) }, 6*time.Minute)
+		env.ExecuteWorkflow(workflows.CampaignWorkflow, in)
+		require.Equal(t, campaign.Cancelled, result(t, env).Status)
+		const tenSeconds = 10
+		for _, from := range []int{0, 1, 2, 40, 300, 301, 302, 340} {
+			require.LessOrEqual(t, w.dueWithin(at(from), at(from+tenSeconds)), 2*tenSeconds+1, "from second %d", from)
+		}
+		require.Zero(t, w.dueWithin(at(62), at(300)), "paused")
+		require.InDelta(t, 240, w.dueWithin(at(0), at(360)), 12)
+	})
 
 	t.Run("RefusesUpdatesThatComeTooLate", func(t *testing.T) {
 		t.Parallel()

@@ -120,6 +120,9 @@ type Control struct {
 	Cancelled bool    `json:"cancelled,omitempty"`
 	Drain     bool    `json:"drain,omitempty"`
 	Rate      float64 `json:"rate,omitempty"`
+	// From is when the first send is due of a lane that has a rate and starts or goes on. Each lane has its own, so
+	// that their sends alternate.
+	From time.Time `json:"from,omitzero"`
 }
 
 // LaneInput starts LaneWorkflow.

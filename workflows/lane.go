@@ -25,6 +25,7 @@ func LaneWorkflow(ctx workflow.Context, in LaneInput) (LaneResult, error) {
 	}
 	l.drainControl()
 	in.Range, in.Tally, in.Control = res.Rest, res.Tally, l.control
+	in.Control.From = later(in.Control.From, l.pace.next)
 	return LaneResult{}, workflow.NewContinueAsNewError(ctx, LaneWorkflow, in)
 }
 
@@ -231,8 +232,11 @@ func (l *lane) obey(ctx workflow.Context, c Control) {
 	if c.Paused || slower(l.control.Rate, c.Rate) {
 		l.stopPages()
 	}
+	if l.control.Paused && !c.Paused {
+		l.pace.hold(c.From)
+	}
 	l.control = c
-	l.pace.setRate(c.Rate, workflow.Now(ctx))
+	l.pace.setRate(c.Rate, later(workflow.Now(ctx), c.From))
 	if c.Cancelled {
 		// Messages that wait for their next attempt stop waiting; posts under way finish.
 		l.stopSends()

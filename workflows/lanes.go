@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"time"
+
 	"go.temporal.io/sdk/workflow"
 )
 
@@ -47,9 +49,10 @@ func (c *campaignRun) runChildren(ctx workflow.Context, ranges []Range) ([]Range
 	c.lanes = make([]workflow.ChildWorkflowFuture, len(ranges))
 	c.live = len(ranges)
 	c.tell(ctx)
+	begin := workflow.Now(ctx).Add(laneStart)
 	for i, r := range ranges {
 		childCtx := workflow.WithChildOptions(ctx, laneOptions(c.in, i, r))
-		in := LaneInput{CampaignID: c.in.CampaignID, Range: r, Sparse: c.state.Sparse, Control: c.control}
+		in := LaneInput{CampaignID: c.in.CampaignID, Range: r, Sparse: c.state.Sparse, Control: c.forLane(i, begin)}
 		if !in.Sparse {
 			in.PageSize = c.state.PageSize
 		}
@@ -101,12 +104,23 @@ func (c *campaignRun) tell(ctx workflow.Context) {
 	if !c.inline.SendAsync(next) {
 		workflow.GetLogger(ctx).Error("control channel is full", "campaign_id", c.in.CampaignID)
 	}
-	for _, lane := range c.lanes {
+	for i, lane := range c.lanes {
 		if lane == nil {
 			continue
 		}
-		workflow.Go(ctx, func(ctx workflow.Context) { c.signalLane(ctx, lane, next) })
+		own := c.forLane(i, workflow.Now(ctx))
+		workflow.Go(ctx, func(ctx workflow.Context) { c.signalLane(ctx, lane, own) })
 	}
+}
+
+// forLane is the present control for one lane of a campaign that starts or goes on at a moment: each begins its
+// sends one place later than the one before it.
+func (c *campaignRun) forLane(i int, begin time.Time) Control {
+	own := c.control
+	if own.Rate > 0 {
+		own.From = begin.Add(spread(i, c.state.Rate))
+	}
+	return own
 }
 
 // signalLane tells one lane. A lane that has just ended cannot be told, and need not be.

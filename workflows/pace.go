@@ -16,13 +16,16 @@ type pacer struct {
 	next time.Time
 }
 
-// setRate changes the pace of what is planned from now on.
-func (p *pacer) setRate(rate float64, now time.Time) {
+// setRate changes the pace of what is planned from now on; a pacer that had no rate begins at start.
+func (p *pacer) setRate(rate float64, start time.Time) {
 	if p.rate == 0 {
-		p.next = now
+		p.next = start
 	}
 	p.rate = rate
 }
+
+// hold plans nothing before a moment.
+func (p *pacer) hold(until time.Time) { p.next = later(p.next, until) }
 
 // plan gives when the first of n sends is due that follow each other at the rate: the zero time without a rate,
 // false when that is too far ahead.
@@ -53,6 +56,16 @@ func (p *pacer) wait(now time.Time) time.Duration {
 	return max(p.next.Sub(now)-activities.MostAhead, paceTick)
 }
 
-func (p *pacer) span(n int) time.Duration {
-	return time.Duration(float64(n) / p.rate * float64(time.Second))
+func (p *pacer) span(n int) time.Duration { return spread(n, p.rate) }
+
+// spread is how long n sends take at a rate.
+func spread(n int, rate float64) time.Duration {
+	return time.Duration(float64(n) / rate * float64(time.Second))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

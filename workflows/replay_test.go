@@ -101,6 +101,17 @@ func scenarios() []scenario {
 			},
 		},
 		{
+			// Lanes that are told when to begin; the histories with a rate before it have none of that.
+			name: "turns", audience: 520, world: func(w *world) { w.settle = true },
+			input: func(in *workflows.CampaignInput) { in.Rate = 50 },
+			drive: func(t *testing.T, w *world, s *session) {
+				t.Helper()
+				s.awaitSends(t, w, 50)
+				s.update(t, workflows.PauseUpdate)
+				s.update(t, workflows.ResumeUpdate)
+			},
+		},
+		{
 			name: "cancel", audience: 520, world: func(w *world) { w.settle = true },
 			input: func(in *workflows.CampaignInput) { in.Rate = 25 },
 			drive: func(t *testing.T, w *world, s *session) {

@@ -36,7 +36,7 @@ func (v *watch) Send(context.Context, vendor.Request) (vendor.Result, error) {
 
 // off gives how far the worst rateWindow is from the rate, up and down, as parts of it. Windows begin with
 // each message, of those so long after the first; one that does not end before the last message says nothing.
-func (v *watch) off(rate float64, skip time.Duration) (above, below float64) {
+func (v *watch) off(rate float64, skip time.Duration) (above, below float64, belowAt time.Duration) {
 	end := 0
 	for i, from := range v.at {
 		if from.Sub(v.at[0]) < skip {
@@ -50,9 +50,12 @@ func (v *watch) off(rate float64, skip time.Duration) (above, below float64) {
 			end++
 		}
 		part := float64(end-i)/(rate*rateWindow.Seconds()) - 1
-		above, below = max(above, part), max(below, -part)
+		above = max(above, part)
+		if -part > below {
+			below, belowAt = -part, from.Sub(v.at[0])
+		}
 	}
-	return above, below
+	return above, below, belowAt
 }
 
 // vendorRate, campaignRate and pagedRate hold a rate against what the vendor sees of two workers.
@@ -75,11 +78,12 @@ func (b *bench) held(ctx context.Context, in inProcess) (figures, error) {
 		return nil, err
 	}
 	slices.SortFunc(v.at, time.Time.Compare)
-	above, below := v.off(heldRate, 0)
-	settled, _ := v.off(heldRate, time.Second)
+	above, below, belowAt := v.off(heldRate, 0)
+	settled, _, _ := v.off(heldRate, time.Second)
 	took := v.at[len(v.at)-1].Sub(v.at[0])
 	return figures{
 		"rate": heldRate, "per_s": float64(len(v.at)) / took.Seconds(), "most_above": above, "most_below": below,
+		"most_below_at_s":           belowAt.Seconds(),
 		"most_above_after_a_second": settled,
 	}, nil
 }
