@@ -76,14 +76,14 @@ func (r receipts) take(ctx context.Context, in *receiptsInput) (*reply[queued[ta
 			return nil, err
 		}
 	}
-	raws, err := vendor.SplitReceipts(in.Body.raw)
+	all, err := vendor.DecodeReceipts(in.Body.raw)
 	if err != nil {
 		return nil, garbage(err)
 	}
 	var regular, odd []event.Receipt
 	var broken []errs.Field
-	for i, raw := range raws {
-		one, err := readReceipt(raw)
+	for i, got := range all {
+		one, err := readReceipt(got)
 		switch {
 		case err != nil:
 			broken = append(broken, underReceipt(i, err)...)
@@ -100,7 +100,7 @@ func (r receipts) take(ctx context.Context, in *receiptsInput) (*reply[queued[ta
 		return nil, malformed(broken[:min(len(broken), maxFaults)])
 	}
 	return &reply[queued[takenView]]{Body: queued[takenView]{
-		Success: true, Message: "Receipts received and queued for processing", Data: takenView{Accepted: len(raws)},
+		Success: true, Message: "Receipts received and queued for processing", Data: takenView{Accepted: len(all)},
 	}}, nil
 }
 
@@ -127,13 +127,11 @@ func (r receipts) publish(ctx context.Context, regular, odd []event.Receipt) err
 
 // readReceipt reads one receipt. Its status may be any word (T5): the consumer parks what it does
 // not know, with what the vendor said.
-func readReceipt(raw []byte) (event.Receipt, error) {
-	var v vendor.Receipt
-	err := vendor.DecodeStrict(raw, &v, vendor.KeepUnknown, "receipt_id", "communication_id", "campaign_id",
-		"vendor_ref", "attempt", "status", "error_code", "error_message", "occurred_at")
-	if err != nil {
-		return event.Receipt{}, err
+func readReceipt(got vendor.Decoded) (event.Receipt, error) {
+	if got.Err != nil {
+		return event.Receipt{}, got.Err
 	}
+	v := got.Receipt
 	said := v.Status
 	if vendor.IsRef(string(said)) {
 		v.Status = vendor.Delivered

@@ -52,10 +52,40 @@ type ReceiptBatch struct {
 	Receipts []Receipt `json:"receipts"`
 }
 
-// SplitReceipts gives the receipts of a posted body, each still raw, so that one bad receipt can be
-// quarantined with its own bytes while its neighbours go on. It is errs.Invalid when there is no
-// list of receipts to split. Members beside "receipts" are ignored: vendors add them.
-func SplitReceipts(body []byte) ([]json.RawMessage, error) {
+// Decoded is a receipt as it was posted, not validated, or why it is none: errs.Invalid.
+type Decoded struct {
+	Receipt Receipt
+	Err     error
+}
+
+// DecodeReceipts reads the receipts of a posted body, in their order, so that one that cannot be read does not take
+// its neighbours along. It is errs.Invalid when there is no list of receipts. Members that are not known are ignored:
+// vendors add them.
+func DecodeReceipts(body []byte) ([]Decoded, error) {
+	if all, ok := decodeTogether(body); ok {
+		return all, nil
+	}
+	return decodeEach(body)
+}
+
+// decodeTogether reads a body in which nothing is odd in one go: half of the time that it takes to read each
+// receipt by itself. False leaves it to decodeEach, which says what is odd.
+func decodeTogether(body []byte) ([]Decoded, bool) {
+	var batch ReceiptBatch
+	if json.Unmarshal(body, &batch) != nil || !plainMembers(body, len(batch.Receipts)) {
+		return nil, false
+	}
+	if n := len(batch.Receipts); n == 0 || n > MaxReceipts {
+		return nil, false
+	}
+	out := make([]Decoded, len(batch.Receipts))
+	for i, r := range batch.Receipts {
+		out[i].Receipt = r
+	}
+	return out, true
+}
+
+func decodeEach(body []byte) ([]Decoded, error) {
 	var batch struct {
 		Receipts []json.RawMessage `json:"receipts"`
 	}
@@ -68,21 +98,54 @@ func SplitReceipts(body []byte) ([]json.RawMessage, error) {
 	if len(batch.Receipts) > MaxReceipts {
 		return nil, errs.Errorf(errs.Invalid, "%d receipts in one body, at most %d", len(batch.Receipts), MaxReceipts)
 	}
-	return batch.Receipts, nil
+	out := make([]Decoded, len(batch.Receipts))
+	for i, raw := range batch.Receipts {
+		out[i].Err = DecodeStrict(raw, &out[i].Receipt, KeepUnknown, receiptMembers...)
+	}
+	return out, nil
 }
 
-// DecodeReceipt reads and validates one receipt; errs.Invalid says what is wrong with it.
-func DecodeReceipt(raw []byte) (Receipt, error) {
-	var r Receipt
-	err := DecodeStrict(raw, &r, KeepUnknown, "receipt_id", "communication_id", "campaign_id",
-		"vendor_ref", "attempt", "status", "error_code", "error_message", "occurred_at")
-	if err != nil {
-		return Receipt{}, err
+// receiptMembers are those of a Receipt.
+var receiptMembers = []string{
+	"receipt_id", "communication_id", "campaign_id", "vendor_ref", "attempt", "status", "error_code", "error_message", "occurred_at",
+}
+
+// plainMembers reports whether data, which is valid JSON, is {"receipts":[{…},…]} with n objects, of which no
+// member is unknown, is there twice, or holds an object or a list.
+func plainMembers(data []byte, n int) bool {
+	// By depth: the members that an object there may have, and which of them the present one has had.
+	known := [...][]string{1: {"receipts"}, 2: nil, 3: receiptMembers}
+	var seen [len(known)]uint
+	depth, objects, expectName := 0, 0, false
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{', '[':
+			depth++
+			if depth == len(known) || (known[depth] == nil) != (data[i] == '[') {
+				return false
+			}
+			seen[depth], expectName = 0, data[i] == '{'
+			if depth == len(known)-1 {
+				objects++
+			}
+		case '}', ']':
+			depth--
+		case ',':
+			expectName = known[depth] != nil
+		case '"':
+			end := stringEnd(data, i)
+			if expectName {
+				at := slices.Index(known[depth], string(data[i+1:end]))
+				if at < 0 || seen[depth]&(1<<at) != 0 {
+					return false
+				}
+				seen[depth] |= 1 << at
+				expectName = false
+			}
+			i = end
+		}
 	}
-	if err := r.Validate(); err != nil {
-		return Receipt{}, err
-	}
-	return r, nil
+	return objects == n
 }
 
 // Validate gives errs.Invalid with every faulty field, or nil.

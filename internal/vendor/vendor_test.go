@@ -1,6 +1,7 @@
 package vendor_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -51,19 +52,29 @@ func TestRequestBodyIsTheSameOnEveryAttempt(t *testing.T) {
 	require.Equal(t, string(first), string(second))
 }
 
-func TestSplitReceipts(t *testing.T) {
+// read decodes and validates the only receipt of a body.
+func read(receipt string) (vendor.Receipt, error) {
+	all, err := vendor.DecodeReceipts([]byte(`{"receipts":[` + receipt + `]}`))
+	if err != nil {
+		return vendor.Receipt{}, err
+	}
+	return all[0].Receipt, cmp.Or(all[0].Err, all[0].Receipt.Validate())
+}
+
+func TestDecodeReceipts(t *testing.T) {
 	t.Parallel()
 
 	t.Run("OneBadReceiptDoesNotTakeItsNeighbours", func(t *testing.T) {
 		t.Parallel()
-		raws, err := vendor.SplitReceipts([]byte(`{"version":2,"receipts":[` + goodReceipt + `,{"status":"OPENED_TWICE"},7]}`))
+		all, err := vendor.DecodeReceipts([]byte(`{"version":2,"receipts":[` + goodReceipt + `,{"status":1},7,` + goodReceipt + `]}`))
 		require.NoError(t, err)
-		require.Len(t, raws, 3)
-		_, err = vendor.DecodeReceipt(raws[0])
-		require.NoError(t, err)
-		for _, raw := range raws[1:] {
-			_, err = vendor.DecodeReceipt(raw)
-			require.Equal(t, errs.Invalid, errs.CodeOf(err))
+		require.Len(t, all, 4)
+		for _, good := range []int{0, 3} {
+			require.NoError(t, all[good].Err)
+			require.NoError(t, all[good].Receipt.Validate())
+		}
+		for _, bad := range []int{1, 2} {
+			require.Equal(t, errs.Invalid, errs.CodeOf(all[bad].Err))
 		}
 	})
 
@@ -76,7 +87,7 @@ func TestSplitReceipts(t *testing.T) {
 	} {
 		t.Run("Refuses"+name, func(t *testing.T) {
 			t.Parallel()
-			_, err := vendor.SplitReceipts([]byte(body))
+			_, err := vendor.DecodeReceipts([]byte(body))
 			require.Equal(t, errs.Invalid, errs.CodeOf(err))
 		})
 	}
@@ -90,9 +101,9 @@ func wide(n int) string {
 	return b.String()
 }
 
-func TestDecodeReceipt(t *testing.T) {
+func TestReadsAReceipt(t *testing.T) {
 	t.Parallel()
-	good, err := vendor.DecodeReceipt([]byte(`{"extra":{"status":"x","a":[1,{"b":"}"}]},` + goodReceipt[1:]))
+	good, err := read(`{"extra":{"status":"x","a":[1,{"b":"}"}]},` + goodReceipt[1:])
 	require.NoError(t, err)
 	require.Equal(t, vendor.EmailBounced, good.ErrorCode)
 
@@ -114,7 +125,7 @@ func TestDecodeReceipt(t *testing.T) {
 	for _, tt := range tests {
 		t.Run("Refuses"+tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := vendor.DecodeReceipt([]byte(strings.Replace(goodReceipt, tt.old, tt.replaced, 1)))
+			_, err := read(strings.Replace(goodReceipt, tt.old, tt.replaced, 1))
 			var e *errs.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, errs.Invalid, e.Code)
@@ -129,25 +140,24 @@ func FuzzDecodeReceipts(f *testing.F) {
 	f.Add([]byte(`{"receipts":[` + goodReceipt + `]}`))
 	f.Add([]byte(`{"receipts":[{"receipt_id":"\ud800"}],"x":"\"}"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		raws, err := vendor.SplitReceipts(body)
+		all, err := vendor.DecodeReceipts(body)
 		if err != nil {
 			require.Equal(t, errs.Invalid, errs.CodeOf(err))
 			return
 		}
-		for _, raw := range raws {
-			one, err := vendor.DecodeReceipt(raw)
-			if err != nil {
+		for _, one := range all {
+			if err := cmp.Or(one.Err, one.Receipt.Validate()); err != nil {
 				require.Equal(t, errs.Invalid, errs.CodeOf(err))
 				continue
 			}
 			// What was taken can be told again and means the same.
-			again, err := json.Marshal(one)
+			again, err := json.Marshal(one.Receipt)
 			require.NoError(t, err)
-			back, err := vendor.DecodeReceipt(again)
+			back, err := read(string(again))
 			require.NoError(t, err)
-			require.True(t, one.OccurredAt.Equal(back.OccurredAt))
-			back.OccurredAt = one.OccurredAt
-			require.Equal(t, one, back)
+			require.True(t, one.Receipt.OccurredAt.Equal(back.OccurredAt))
+			back.OccurredAt = one.Receipt.OccurredAt
+			require.Equal(t, one.Receipt, back)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package mock_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -54,19 +55,18 @@ func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = in.webhook.Verify(body, r.Header)
 	}
-	raws, splitErr := vendor.SplitReceipts(body)
-	if err != nil || splitErr != nil {
+	all, decodeErr := vendor.DecodeReceipts(body)
+	if err != nil || decodeErr != nil {
 		in.bad = append(in.bad, string(body))
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
 	var batch []vendor.Receipt
-	for _, raw := range raws {
-		one, err := vendor.DecodeReceipt(raw)
-		if err != nil {
+	for _, one := range all {
+		if err := errors.Join(one.Err, one.Receipt.Validate()); err != nil {
 			in.bad = append(in.bad, err.Error())
 		}
-		batch = append(batch, one)
+		batch = append(batch, one.Receipt)
 	}
 	in.batches = append(in.batches, batch)
 	w.WriteHeader(http.StatusAccepted)
