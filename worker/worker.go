@@ -102,9 +102,9 @@ func (o Options) SDK() worker.Options {
 		MaxConcurrentActivityExecutionSize:          o.MaxSends,
 		MaxEagerActivityReservationsPerWorkflowTask: &o.EagerSends,
 		WorkerStopTimeout:                           o.StopTimeout,
-		// Eager dispatch carries the first tries; pollers serve retries and the activities of the books. At 30
-		// retries a second 4 of them are often all busy, and a task that finds none goes through Temporal's
-		// database: with 16 a campaign of which every twentieth answer is a refusal sends a tenth faster.
+		// Eager dispatch carries the attempts; pollers serve what Temporal repeats, the activities of the books, and
+		// every send under VendorRate. A task that finds none waiting goes through Temporal's database: two workers
+		// sent 226 to 231 a second under a VendorRate of 250 with 16, and 200 to 214 with 4.
 		MaxConcurrentActivityTaskPollers: 16,
 		TaskQueueActivitiesPerSecond:     o.VendorRate,
 		DisableEagerActivities:           o.VendorRate > 0,

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
 	"time"
 
 	"go.temporal.io/server/common/dynamicconfig"
@@ -67,4 +69,17 @@ func limits() dynamicconfig.StaticClient {
 		// Nothing leaves this machine: no look at whether a newer server exists.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 	}
+}
+
+// printSettings writes the settings as one JSON object by their names, for whoever wants to say under which a figure
+// was measured.
+func printSettings(w io.Writer) error {
+	shown := map[string]any{}
+	for name, value := range limits() {
+		if d, ok := value.(time.Duration); ok {
+			value = d.String()
+		}
+		shown[name.String()] = value
+	}
+	return json.NewEncoder(w).Encode(shown)
 }

@@ -39,6 +39,7 @@ type options struct {
 	metricsPort int
 	parentPid   int
 	logLevel    string
+	settings    bool
 }
 
 // gcPercent: the live heap is some 100 MB, so that Go's default of 100 spends a tenth of two cores on
@@ -48,10 +49,13 @@ const gcPercent = 400
 func main() {
 	debug.SetGCPercent(gcPercent)
 	o, err := parse(os.Args[1:], os.Stderr)
-	if errors.Is(err, flag.ErrHelp) {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		return
-	}
-	if err == nil {
+	case err != nil:
+	case o.settings:
+		err = printSettings(os.Stdout)
+	default:
 		err = run(o)
 	}
 	if err != nil {
@@ -71,7 +75,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.IntVar(&o.metricsPort, "metrics-port", 0, "`port` of the Prometheus metrics, 0 for none")
 	fs.IntVar(&o.parentPid, "parent-pid", 0, "end when the process with this `pid` is gone, 0 for never")
 	fs.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn or error")
-	if err := fs.Parse(args); err != nil {
+	fs.BoolVar(&o.settings, "settings", false, "print the dynamic configuration as JSON and end")
+	if err := fs.Parse(args); err != nil || o.settings {
 		return o, err
 	}
 	switch ip := net.ParseIP(o.ip); {

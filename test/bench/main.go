@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -218,19 +217,12 @@ func ratiosOf(all map[string][]figures) figures {
 
 // print gives the table of docs/benchmarks.md.
 func (b *bench) print(ctx context.Context, results map[string]figures) {
-	var postgres string
-	if err := b.business.QueryRow(ctx, "SHOW server_version").Scan(&postgres); err != nil {
-		postgres = "unknown"
+	fmt.Printf("\nCampaigns of %d, paged %d, %d customers; the vendor accepts %s of the messages, %s in the scenarios with "+
+		"refusals.\n\n", b.recipients, b.paged, b.audienceN, b.success, refusingSuccess)
+	for _, line := range b.environment(ctx) {
+		fmt.Println("- " + line)
 	}
-	store := "SQLite"
-	if b.onPostgres {
-		store = "PostgreSQL, 16 shards"
-	}
-	fmt.Printf("\n%s/%s, %d cores, %s, PostgreSQL %s, Temporal on %s; campaigns of %d, paged %d, %d customers; "+
-		"the vendor accepts %s of the messages, %s in the scenarios with refusals\n\n",
-		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), postgres, store, b.recipients, b.paged, b.audienceN,
-		b.success, refusingSuccess)
-	fmt.Println("| scenario | figure | value |\n|---|---|---:|")
+	fmt.Println("\n| scenario | figure | value |\n|---|---|---:|")
 	for _, s := range b.scenarios() {
 		for _, name := range slices.Sorted(maps.Keys(results[s.id])) {
 			fmt.Printf("| %s %s | %s | %.4g |\n", s.id, s.about, name, results[s.id][name])
