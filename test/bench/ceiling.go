@@ -46,7 +46,7 @@ func (b *bench) plainWorkflows(ctx context.Context, opts sdkworker.Options, kind
 		return nil, err
 	}
 	defer w.Stop()
-	return b.metered(ctx, func() error {
+	return b.metered(ctx, b.recipients, func() error {
 		var runs []client.WorkflowRun
 		for lane := range plainLanes {
 			run, err := b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -116,11 +116,11 @@ func (b *bench) emptyActivities(ctx context.Context) (figures, error) {
 	}
 	defer w.Stop()
 	in := workflows.CampaignInput{CampaignID: uuid.New(), ReceiptDeadline: time.Hour}
-	return b.metered(ctx, func() error { return b.campaignWorkflow(ctx, in, queue) })
+	return b.metered(ctx, b.recipients, func() error { return b.campaignWorkflow(ctx, in, queue) })
 }
 
-// metered times work over the recipients and measures what it costs.
-func (b *bench) metered(ctx context.Context, work func() error) (figures, error) {
+// metered times work over so many recipients and measures what it costs.
+func (b *bench) metered(ctx context.Context, recipients int, work func() error) (figures, error) {
 	meter, err := b.startMeter(ctx)
 	if err != nil {
 		return nil, err
@@ -130,11 +130,11 @@ func (b *bench) metered(ctx context.Context, work func() error) (figures, error)
 		return nil, err
 	}
 	took := time.Since(begin)
-	out, err := meter.figures(ctx, b.recipients)
+	out, err := meter.figures(ctx, recipients)
 	if err != nil {
 		return nil, err
 	}
-	out["per_s"] = float64(b.recipients) / took.Seconds()
+	out["per_s"] = float64(recipients) / took.Seconds()
 	return out, nil
 }
 
