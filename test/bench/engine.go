@@ -63,11 +63,11 @@ func (b *bench) fullEngine(ctx context.Context, recipients int, fields map[strin
 	again, err := b.secondAttempts(ctx, id)
 	n := float64(recipients)
 	maps.Copy(out, again)
+	maps.Copy(out, b.peaks())
 	maps.Copy(out, figures{
 		"per_s": n / took.Seconds(), "events_per_recipient": float64(work.events) / n,
 		"largest_history_events": float64(work.largest), "history_bytes_per_recipient": float64(work.bytes) / n,
 		"transitions_per_recipient": float64(work.transitions) / n,
-		"worker_peak_mb":            b.peakMB("worker"), "consumer_peak_mb": b.peakMB("consumer"), "api_peak_mb": b.peakMB("api"),
 	})
 	return out, err
 }
@@ -188,7 +188,7 @@ func (b *bench) audience(ctx context.Context) (figures, error) {
 	if _, err := b.await(ctx, id, "finished_at - created_at", b.audienceN); err != nil {
 		return nil, err
 	}
-	return figures{"per_s": float64(b.audienceN) / took.Seconds(), "worker_peak_mb": b.peakMB("worker")}, nil
+	return figures{"per_s": float64(b.audienceN) / took.Seconds(), "worker_peak_mb": peakMB(b.system.Pid("worker"))}, nil
 }
 
 // manyAtOnce launches 20 campaigns of a thousand together: none is to starve.

@@ -37,7 +37,7 @@ func (b *bench) environment(ctx context.Context) []string {
 		fmt.Sprintf("worker: %d activities at once, %d eager in a workflow task, %d activity and %d workflow pollers",
 			sdk.MaxConcurrentActivityExecutionSize, *sdk.MaxEagerActivityReservationsPerWorkflowTask,
 			sdk.MaxConcurrentActivityTaskPollers, sdk.MaxConcurrentWorkflowTaskPollers),
-		"PostgreSQL: " + b.postgresSays(ctx, `SELECT string_agg(name || '=' || setting || coalesce(unit, ''), ' ' ORDER BY name)
+		"PostgreSQL: " + b.postgresSays(ctx, `SELECT string_agg(name || '=' || current_setting(name), ' ' ORDER BY name)
 			FROM pg_settings WHERE source = 'command line' AND name NOT IN ('port', 'listen_addresses', 'unix_socket_directories')`),
 		"Temporal's dynamic configuration: " + b.temporalSettings(ctx),
 	}

@@ -53,7 +53,7 @@ func (b *bench) imports(ctx context.Context) (figures, error) {
 	maps.Copy(out, figures{
 		"per_s": importRows / stored.Seconds(), "uploaded_per_s": importRows / uploaded.Seconds(),
 		"projected_per_s": importRows / projected.Seconds(), "again_per_s": importRows / again.Seconds(),
-		"api_peak_mb": b.peakMB("api"),
+		"api_peak_mb": peakMB(b.system.Pid("api")),
 	})
 	return out, err
 }

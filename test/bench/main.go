@@ -83,23 +83,6 @@ func (b *bench) scenarios() []scenario {
 	}
 }
 
-// ratios are what is held against a target, each of two scenarios of the same run.
-func ratios() [][2]string {
-	return [][2]string{
-		{"E2", "C2"},
-		{"E2", "C1"},
-		{"E2-50ms", "C2"},
-		{"E1", "C2"},
-		{"E4", "E2"},
-		{"E4", "C4"},
-		{"E2", "N1"},
-		{"E4", "N1"},
-		{"E2-refused", "C2"},
-		{"E2-refused", "C1"},
-		{"E4-refused", "C4"},
-	}
-}
-
 func main() {
 	var n sizes
 	flag.IntVar(&n.recipients, "recipients", 40_000, "recipients of a campaign")
@@ -177,7 +160,7 @@ func run(ctx context.Context, n sizes, set, only string, runs int) error {
 		}
 	}
 	results["ratios"] = ratiosOf(all)
-	b.print(ctx, results)
+	b.print(ctx, results, all)
 	return b.write(results)
 }
 
@@ -190,47 +173,13 @@ func (s scenario) chosen(set, only string) bool {
 
 // inRatio reports whether a ratio compares the scenario with another.
 func (s scenario) inRatio() bool {
-	return slices.ContainsFunc(ratios(), func(pair [2]string) bool { return pair[0] == s.id || pair[1] == s.id })
+	return slices.ContainsFunc(ratios(), func(r ratio) bool { return r.of == s.id || r.to == s.id })
 }
 
 // median gives the run whose rate is in the middle.
 func median(runs []figures) figures {
 	sorted := slices.SortedFunc(slices.Values(runs), func(a, b figures) int { return cmp.Compare(a["per_s"], b["per_s"]) })
 	return sorted[len(sorted)/2]
-}
-
-// ratiosOf gives the median over the rounds of each ratio of two scenarios in the same round: the machine's own
-// speed changes from minute to minute, and then both sides have it.
-func ratiosOf(all map[string][]figures) figures {
-	out := figures{}
-	for _, pair := range ratios() {
-		var of []float64
-		for i := range min(len(all[pair[0]]), len(all[pair[1]])) {
-			of = append(of, all[pair[0]][i]["per_s"]/all[pair[1]][i]["per_s"])
-		}
-		if len(of) > 0 {
-			out[pair[0]+"/"+pair[1]] = percentile(of, 0.50)
-		}
-	}
-	return out
-}
-
-// print gives the table of docs/benchmarks.md.
-func (b *bench) print(ctx context.Context, results map[string]figures) {
-	fmt.Printf("\nCampaigns of %d, paged %d, %d customers; the vendor accepts %s of the messages, %s in the scenarios with "+
-		"refusals.\n\n", b.recipients, b.paged, b.audienceN, b.success, refusingSuccess)
-	for _, line := range b.environment(ctx) {
-		fmt.Println("- " + line)
-	}
-	fmt.Println("\n| scenario | figure | value |\n|---|---|---:|")
-	for _, s := range b.scenarios() {
-		for _, name := range slices.Sorted(maps.Keys(results[s.id])) {
-			fmt.Printf("| %s %s | %s | %.4g |\n", s.id, s.about, name, results[s.id][name])
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(results["ratios"])) {
-		fmt.Printf("| **ratio** | %s | **%.2f** |\n", name, results["ratios"][name])
-	}
 }
 
 func (b *bench) write(results map[string]figures) error {

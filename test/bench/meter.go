@@ -85,23 +85,51 @@ func (b *bench) databaseWork(ctx context.Context) (databaseWork, error) {
 
 // cpuTimes sums the CPU time of each process and its descendants, those that have ended included.
 func cpuTimes(roots map[string]int) map[string]time.Duration {
-	parents, times := map[int]int{}, map[int]time.Duration{}
+	out := map[string]time.Duration{}
+	for name, all := range trees(roots) {
+		for _, p := range all {
+			out[name] += p.used
+		}
+	}
+	return out
+}
+
+// peaks give the most memory that each process has used since it started; of several processes, the largest one's,
+// which for PostgreSQL is a session's with the shared buffers that it has touched.
+func (b *bench) peaks() figures {
+	out := figures{}
+	for name, all := range trees(b.processes()) {
+		for _, p := range all {
+			out[name+"_peak_mb"] = max(out[name+"_peak_mb"], peakMB(p.pid))
+		}
+	}
+	return out
+}
+
+// process is what proc(5) tells of one; used is its CPU time, with that of children that it has waited for.
+type process struct {
+	pid, parent int
+	used        time.Duration
+}
+
+// trees gives the processes under each root and the root itself.
+func trees(roots map[string]int) map[string][]process {
+	found := map[int]process{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
-		pid, parent, used, err := processTimes(path)
-		if err == nil { // it may have ended meanwhile
-			parents[pid], times[pid] = parent, used
+		if p, err := readProcess(path); err == nil { // it may have ended meanwhile
+			found[p.pid] = p
 		}
 	}
 	names := map[int]string{}
 	for name, root := range roots {
 		names[root] = name
 	}
-	out := map[string]time.Duration{}
-	for pid, used := range times {
-		for at := pid; at > 1; at = parents[at] { // the nearest root: the bench is an ancestor of the others
+	out := map[string][]process{}
+	for pid, p := range found {
+		for at := pid; at > 1; at = found[at].parent { // the nearest root: the bench is an ancestor of the others
 			if name, ok := names[at]; ok {
-				out[name] += used
+				out[name] = append(out[name], p)
 				break
 			}
 		}
@@ -109,31 +137,32 @@ func cpuTimes(roots map[string]int) map[string]time.Duration {
 	return out
 }
 
-// processTimes reads proc(5)'s stat: the fields behind the name, which may hold blanks.
-func processTimes(path string) (pid, parent int, used time.Duration, err error) {
+// readProcess reads proc(5)'s stat: the fields behind the name, which may hold blanks.
+func readProcess(path string) (process, error) {
+	var p process
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return 0, 0, 0, err
+		return p, err
 	}
 	_, rest, _ := strings.Cut(string(raw), ") ")
 	f := strings.Fields(rest)
 	if len(f) < 15 {
-		return 0, 0, 0, fmt.Errorf("%s has %d fields", path, len(f))
+		return p, fmt.Errorf("%s has %d fields", path, len(f))
 	}
-	if pid, err = strconv.Atoi(filepath.Base(filepath.Dir(path))); err != nil {
-		return 0, 0, 0, err
+	if p.pid, err = strconv.Atoi(filepath.Base(filepath.Dir(path))); err != nil {
+		return p, err
 	}
-	if parent, err = strconv.Atoi(f[1]); err != nil {
-		return 0, 0, 0, err
+	if p.parent, err = strconv.Atoi(f[1]); err != nil {
+		return p, err
 	}
 	for _, field := range f[11:15] { // utime, stime, and those of children that were waited for
 		ticks, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
-			return 0, 0, 0, err
+			return p, err
 		}
-		used += time.Duration(ticks) * time.Second / ticksPerSecond
+		p.used += time.Duration(ticks) * time.Second / ticksPerSecond
 	}
-	return pid, parent, used, nil
+	return p, nil
 }
 
 // historyWork is what a campaign left in Temporal, its lanes and pages and all their runs together.
@@ -160,9 +189,9 @@ func (b *bench) histories(ctx context.Context, id string) (historyWork, error) {
 	}
 }
 
-// peakMB is the most memory that a role has used since it started.
-func (b *bench) peakMB(role string) float64 {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.system.Pid(role)))
+// peakMB is the most memory that a process has used since it started, 0 if it has ended.
+func peakMB(pid int) float64 {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}

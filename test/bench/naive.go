@@ -55,7 +55,8 @@ func (b *bench) baseline(ctx context.Context) (figures, error) {
 }
 
 func (n *naive) run(ctx context.Context) error {
-	if _, err := n.b.business.Exec(ctx, "INSERT INTO bench_naive SELECT $1, i FROM generate_series(1, $2::int) i", n.id, naiveRecipients); err != nil {
+	const messages = "INSERT INTO bench_naive SELECT $1, i FROM generate_series(1, $2::int) i"
+	if _, err := n.b.business.Exec(ctx, messages, n.id, naiveRecipients); err != nil {
 		return err
 	}
 	queue := "bench-" + n.id.String()
