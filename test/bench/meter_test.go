@@ -11,6 +11,7 @@ import (
 
 // A process counts for the nearest root above it: the bench is an ancestor of all that it measures.
 func TestTreesTellRootsApart(t *testing.T) {
+	t.Parallel()
 	child := exec.CommandContext(t.Context(), "sh", "-c", "cat; :") // of which cat is a child, until its input ends
 	in, err := child.StdinPipe()
 	require.NoError(t, err)

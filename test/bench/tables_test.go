@@ -7,6 +7,7 @@ import (
 )
 
 func TestRatioComparesWithinARound(t *testing.T) {
+	t.Parallel()
 	// In the second round the machine was half as fast, and the third was cut short.
 	all := map[string][]figures{
 		"E2": {{"per_s": 80}, {"per_s": 45}, {"per_s": 90}},
@@ -18,6 +19,7 @@ func TestRatioComparesWithinARound(t *testing.T) {
 }
 
 func TestEveryRatioIsOfScenariosThatRunWithIt(t *testing.T) {
+	t.Parallel()
 	sets := map[string][]string{}
 	for _, s := range (&bench{}).scenarios() {
 		sets[s.id] = s.sets
@@ -31,6 +33,7 @@ func TestEveryRatioIsOfScenariosThatRunWithIt(t *testing.T) {
 }
 
 func TestColumnAddsWhatIsKnown(t *testing.T) {
+	t.Parallel()
 	c := column{title: "worker, bench", of: []string{"worker", "bench"}}
 	assert.Equal(t, "242", c.value(figures{"worker": 234, "bench": 8}))
 	assert.Equal(t, "8", c.value(figures{"bench": 8}))
@@ -38,6 +41,7 @@ func TestColumnAddsWhatIsKnown(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[float64]string{0: "0", 0.012345: "0.0123", 3.0752: "3.08", 99.94: "99.9", 1485.6: "1486", -120: "-120"} {
 		assert.Equal(t, want, number(v))
 	}
