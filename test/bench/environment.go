@@ -23,7 +23,7 @@ func (b *bench) environment(ctx context.Context) []string {
 	if b.onPostgres {
 		store = "PostgreSQL, 16 shards"
 	}
-	server := "unknown version"
+	server := "unknown"
 	info, err := b.temporal.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 	if err == nil {
 		server = info.GetServerVersion()

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 )
@@ -98,55 +100,55 @@ func (b *bench) print(ctx context.Context, results map[string]figures, all map[s
 	for _, line := range b.environment(ctx) {
 		fmt.Println("- " + line)
 	}
-	header := "\n| ratio | | in each round | wanted |\n|---|---:|---|---:|\n"
+	if len(results["ratios"]) > 0 {
+		fmt.Print("\n| ratio | | in each round | wanted |\n|---|---:|---|---:|\n")
+	}
 	for _, r := range ratios() {
-		if of := r.rounds(all); len(of) > 0 {
-			fmt.Print(header)
-			header = ""
-			fmt.Printf("| %s | **%.2f** | %s | %s |\n", r, percentile(of, 0.50), list(of), wanted(r.wanted))
+		if middle, ok := results["ratios"][r.String()]; ok {
+			fmt.Printf("| %s | **%.2f** | %s | %s |\n", r, middle, list(r.rounds(all)), wanted(r.wanted))
 		}
 	}
-	shown := map[string]bool{}
+	printFigures(os.Stdout, b.scenarios(), results)
+}
+
+// printFigures prints every figure of every scenario once: what has no column stands in the last table.
+func printFigures(w io.Writer, scenarios []scenario, results map[string]figures) {
+	var shown []string
 	for _, columns := range [][]column{costs(), steady()} {
-		b.table(results, columns)
+		printTable(w, scenarios, results, columns)
 		for _, c := range columns {
-			for _, name := range c.of {
-				shown[name] = true
-			}
+			shown = append(shown, c.of...)
 		}
 	}
-	fmt.Println("\n| scenario | everything else |\n|---|---|")
-	for _, s := range b.scenarios() {
+	fmt.Fprintln(w, "\n| scenario | everything else |\n|---|---|")
+	for _, s := range scenarios {
 		var rest []string
 		for _, name := range slices.Sorted(maps.Keys(results[s.id])) {
-			_, metered := results[s.id]["cpu_us_per_recipient"]
-			if !shown[name] || name == "per_s" && !metered {
+			if !slices.Contains(shown, name) {
 				rest = append(rest, name+" "+number(results[s.id][name]))
 			}
 		}
 		if len(rest) > 0 {
-			fmt.Printf("| %s | %s |\n", s.id, strings.Join(rest, ", "))
+			fmt.Fprintf(w, "| %s | %s |\n", s.id, strings.Join(rest, ", "))
 		}
 	}
 }
 
-// table prints the scenarios that have a figure for the second column; the first may be one that all have.
-func (b *bench) table(results map[string]figures, columns []column) {
-	fmt.Print("\n| |")
+// printTable prints the scenarios that have a figure for any of the columns.
+func printTable(w io.Writer, scenarios []scenario, results map[string]figures, columns []column) {
+	var titles []string
 	for _, c := range columns {
-		fmt.Printf(" %s |", c.title)
+		titles = append(titles, c.title)
 	}
-	fmt.Println("\n|---|" + strings.Repeat("---:|", len(columns)))
-	for _, s := range b.scenarios() {
-		of := results[s.id]
-		if _, ok := of[columns[1].of[0]]; !ok {
-			continue
-		}
-		fmt.Printf("| %s |", s.id)
+	fmt.Fprintf(w, "\n| | %s |\n|---|%s\n", strings.Join(titles, " | "), strings.Repeat("---:|", len(columns)))
+	for _, s := range scenarios {
+		var row []string
 		for _, c := range columns {
-			fmt.Printf(" %s |", c.value(of))
+			row = append(row, c.value(results[s.id]))
 		}
-		fmt.Println()
+		if strings.Join(row, "") != "" {
+			fmt.Fprintf(w, "| %s | %s |\n", s.id, strings.Join(row, " | "))
+		}
 	}
 }
 

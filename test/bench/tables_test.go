@@ -1,6 +1,8 @@
 package main
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,4 +47,23 @@ func TestNumber(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 0.012345: "0.0123", 3.0752: "3.08", 99.94: "99.9", 1485.6: "1486", -120: "-120"} {
 		assert.Equal(t, want, number(v))
 	}
+}
+
+func TestNoFigureIsLost(t *testing.T) {
+	t.Parallel()
+	scenarios := []scenario{{id: "A1"}, {id: "E1"}, {id: "E2"}, {id: "F2"}, {id: "P1"}}
+	results := map[string]figures{
+		"A1": {"per_s": 81744, "worker_peak_mb": 347}, // memory, of a scenario without histories
+		"E1": {"per_s": 1652},
+		"E2": {"per_s": 1486, "cpu_us_per_recipient": 1212, "events_per_recipient": 3.08, "machine_hash_us": 32.7},
+		"F2": {"per_s": 146, "alone_s": 0.228},
+	}
+	var out strings.Builder
+	printFigures(&out, scenarios, results)
+	for id, of := range results {
+		for name, v := range of {
+			assert.Regexp(t, `(?m)^\| `+id+` \|.*`+regexp.QuoteMeta(number(v)), out.String(), "%s of %s", name, id)
+		}
+	}
+	assert.NotContains(t, out.String(), "P1", "it did not run")
 }
